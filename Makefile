@@ -1,0 +1,83 @@
+# Every variable works as an argument (`make demo DATA=photos`) and from the environment (`DATA=photos make demo`).
+# Each command does its own set-up: quick the second time.
+
+DATA ?=
+PRETRAINED ?=
+TASK ?=
+STAGE ?= dev
+PYTHON ?=
+UPGRADE ?=
+BINSIGHT_HOME ?=
+BINSIGHT_PORT ?=
+
+# What is set nowhere must stay unset for the programs, so that their own defaults hold.
+export DATA PRETRAINED TASK PYTHON
+ifneq ($(BINSIGHT_HOME),)
+export BINSIGHT_HOME
+endif
+ifneq ($(BINSIGHT_PORT),)
+export BINSIGHT_PORT
+endif
+
+SETUP := sh scripts/setup.sh
+API := .venv/bin/python
+TRAINING := .venv-train/bin/python
+TOOLS := .venv-tools/bin/python
+TYPED := $(wildcard app.py chalicelib device training scripts)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run admin-key test device-test lint check package requirements hooks clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@printf '\nVariables: DATA PRETRAINED TASK STAGE PYTHON BINSIGHT_HOME BINSIGHT_PORT\n'
+
+setup: ## Make the environments of the service and of training, nothing else
+	@$(SETUP) service training
+
+demo: ## Train, register, promote and classify [DATA=<folder of folders of photos>] [PRETRAINED=<weights>] [TASK=classify]
+	@$(SETUP) service training
+	@$(API) -m scripts.demo
+
+run: ## Serve on http://127.0.0.1:8000 [BINSIGHT_PORT=8000] [BINSIGHT_HOME=.binsight/home]
+	@$(SETUP) service
+	@exec $(API) -m chalicelib.server
+
+admin-key: ## Print a new admin key for a home whose key is lost [BINSIGHT_HOME=.binsight/home]
+	@$(SETUP) service
+	@$(API) -m chalicelib.admin_key
+
+test: ## Run the tests
+	@$(SETUP) test training
+	@sh scripts/test_training.sh
+	$(API) -m pytest
+
+device-test: ## Run the camera's tests under a real Python 3.7, where there is one
+	@$(SETUP) service
+	@sh scripts/test_device.sh
+
+lint: ## Format, lint, types, layers
+	@$(SETUP) test
+	$(API) -m ruff format --check .
+	$(API) -m ruff check .
+	$(API) -m mypy $(TYPED)
+	.venv/bin/lint-imports
+	$(API) -m vermin --quiet --no-tips --violations --target=3.7- --backport typing device
+
+check: lint device-test package test ## The gate: everything that CI runs
+
+package: ## Build the Lambda's zip and CloudFormation template [STAGE=dev] into build/package/<stage>
+	@$(SETUP) test
+	$(API) -m scripts.package $(STAGE)
+
+requirements: ## Compile requirements/*.in again [UPGRADE=1 takes new versions]
+	@$(SETUP) service tools
+	$(TOOLS) scripts/compile_requirements.py $(if $(UPGRADE),--upgrade)
+
+hooks: ## Run the quick part of the gate before every commit
+	@$(SETUP) test
+	$(API) -m pre_commit install
+
+clean: ## Remove environments, caches and builds; homes (.binsight) stay
+	rm -rf .venv .venv-* build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .chalice/deployments
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
