@@ -1,0 +1,35 @@
+"""ArtifactInspector where the runtime is at hand: unpack, verify every file, load, answer the self-test photo."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from device.runtime.artifact import ArtifactError, unpack
+
+from chalicelib.domain.errors import InvalidArtifactError
+from chalicelib.domain.manifest import checked_manifest
+from chalicelib.domain.ports import ArtifactInspector, BlobStore, InspectedArtifact
+from device.runtime.engines import EngineError
+from device.runtime.manifest import ManifestError
+from device.runtime.predictor import Predictor, SelfTestError
+
+
+class LoadingInspector(ArtifactInspector):
+    def __init__(self, blobs: BlobStore, work: Path, engine: str = "onnxruntime") -> None:
+        self._blobs = blobs
+        self._work = work
+        self._engine = engine
+
+    def inspect(self, name: str, sha256: str) -> InspectedArtifact:
+        self._work.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._work, prefix="inspect-") as folder:
+            archive = Path(folder) / "model.tar.gz"
+            self._blobs.fetch(name, archive)
+            try:
+                manifest = unpack(archive, Path(folder) / "model", sha256)
+                Predictor.load(Path(folder) / "model", engine=self._engine).self_test()
+            except (ArtifactError, ManifestError, EngineError, SelfTestError) as error:
+                raise InvalidArtifactError(f"The artifact cannot be used: {error}") from error
+            document = checked_manifest(manifest.raw)
+            return InspectedArtifact(sha256, archive.stat().st_size, document, proved=True)

@@ -1,0 +1,95 @@
+"""EndpointRuntime inside this process: every model is a loaded predictor, kept by digest."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from device.runtime.artifact import ArtifactError, unpack
+
+from chalicelib.adapters.embedded.image_problems import domain_error
+from chalicelib.domain.errors import BlobNotFoundError, EndpointFailedError, ModelUnavailableError, ProofFailedError
+from chalicelib.domain.inference import Prediction, ServedModel
+from chalicelib.domain.model import artifact_name
+from chalicelib.domain.ports import BlobStore, EndpointRuntime, EndpointState, EndpointStatus
+from device.runtime.decision import DecisionError
+from device.runtime.engines import EngineError
+from device.runtime.image_errors import InvalidImageError
+from device.runtime.predictor import Predictor, SelfTestError
+
+MAX_LOADED = 6
+
+
+class InProcessRuntime(EndpointRuntime):
+    def __init__(self, blobs: BlobStore, cache: Path, engine: str = "onnxruntime", threads: int | None = None) -> None:
+        """`cache` holds unpacked artifacts, a folder a digest; it can be deleted at any time."""
+        self._blobs = blobs
+        self._cache = cache
+        self._engine = engine
+        self._threads = threads
+        self._loaded: OrderedDict[str, Predictor] = OrderedDict()
+        self._loading = threading.Lock()
+
+    def create(self, served: ServedModel, settings: Mapping[str, Any]) -> None:
+        self._predictor(served.digest)
+
+    def describe(self, endpoint: str) -> EndpointStatus:
+        return EndpointStatus(EndpointState.IN_SERVICE)
+
+    def delete(self, endpoint: str) -> None:
+        """Predictors are kept by digest and dropped when they are the least used: there is nothing to remove."""
+
+    def predict(self, served: ServedModel, image: bytes, *, deadline_s: float) -> Prediction:
+        cold = served.digest not in self._loaded
+        predictor = self._predictor(served.digest)
+        try:
+            answer = predictor.predict(image)
+        except InvalidImageError as error:
+            raise domain_error(error) from error
+        except (EngineError, DecisionError) as error:
+            raise EndpointFailedError(
+                f"Endpoint '{served.endpoint}' gave no usable answer: {error}.", endpoint=served.endpoint
+            ) from error
+        return Prediction(answer.result.to_json(), answer.timings_ms, cold)
+
+    def prove(self, served: ServedModel) -> None:
+        try:
+            self._predictor(served.digest).self_test()
+        except SelfTestError as error:
+            raise ProofFailedError(f"Model {served.model_id} does not answer its own test photo: {error}.") from error
+
+    def _predictor(self, digest: str) -> Predictor:
+        predictor = self._loaded.get(digest)
+        if predictor is not None:
+            return predictor
+        with self._loading:
+            return self._loaded.get(digest) or self._load(digest)
+
+    def _load(self, digest: str) -> Predictor:
+        folder = self._cache / digest
+        try:
+            if not (folder / "manifest.json").exists():
+                self._unpack(digest, folder)
+            predictor = Predictor.load(folder, engine=self._engine, threads=self._threads)
+        except (BlobNotFoundError, ArtifactError, EngineError, OSError) as error:
+            raise ModelUnavailableError(
+                f"The promoted model's artifact {digest[:12]} cannot be loaded: {error}. Promote another model.",
+                retry_after_s=30,
+            ) from error
+        self._loaded[digest] = predictor
+        while len(self._loaded) > MAX_LOADED:
+            self._loaded.popitem(last=False)
+        return predictor
+
+    def _unpack(self, digest: str, folder: Path) -> None:
+        archive = self._cache / f"{digest}.tar.gz"
+        self._blobs.fetch(artifact_name(digest), archive)
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            unpack(archive, folder, digest)
+        finally:
+            archive.unlink(missing_ok=True)

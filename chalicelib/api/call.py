@@ -1,0 +1,120 @@
+"""One request as a route sees it: parsed where it fits, refused by name where it does not."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from chalice.app import Request
+from pydantic import BaseModel, ValidationError
+
+from chalicelib.domain.access import AccessKey
+from chalicelib.domain.errors import InvalidFieldError, InvalidQueryError, MalformedBodyError, PayloadTooLargeError
+from chalicelib.domain.ports import Cursor
+from chalicelib.services.suite import Services
+
+T = TypeVar("T", bound=BaseModel)
+DEFAULT_PAGE = 50
+MAX_PAGE = 200
+
+
+@dataclass(frozen=True)
+class Call:
+    request: Request
+    services: Services
+    caller: AccessKey
+    request_id: str
+
+    @property
+    def actor(self) -> str:
+        """Who the ledger names."""
+        return f"key:{self.caller.id}"
+
+    @property
+    def content_type(self) -> str:
+        """The media type alone, in lower case; '' when the client names none."""
+        return str(self.request.headers.get("content-type", "")).split(";")[0].strip().lower()
+
+    @property
+    def body(self) -> bytes:
+        """Raises: PayloadTooLargeError, MalformedBodyError."""
+        limit = self.request.context.get("bodyLimitExceeded")
+        if limit is not None:
+            raise PayloadTooLargeError(
+                f"The body is over {limit:,} bytes; announce it with POST /uploads and send its id.",
+                upload="/uploads",
+                limit_bytes=limit,
+            )
+        try:
+            body = self.request.raw_body
+        except (binascii.Error, ValueError) as error:
+            raise MalformedBodyError("The body is not the base64 that the gateway announced; send it again.") from error
+        return body.encode() if isinstance(body, str) else bytes(body)
+
+    def parsed(self, schema: type[T]) -> T:
+        """The JSON body as `schema`. Raises: MalformedBodyError, InvalidFieldError naming every field at fault."""
+        try:
+            document = json.loads(self.body or b"{}", parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise MalformedBodyError(f"The body is not JSON: {error}.") from error
+        try:
+            return schema.model_validate(document)
+        except ValidationError as error:
+            raise InvalidFieldError(_summary(error), errors=_field_errors(error)) from error
+
+    def query(self, name: str) -> str | None:
+        """The last value of a query parameter."""
+        values: Mapping[str, list[str]] = self.request.to_original_event()["multiValueQueryStringParameters"] or {}
+        return values[name][-1] if values.get(name) else None
+
+    def limit(self) -> int:
+        """Raises: InvalidQueryError."""
+        text = self.query("limit")
+        if text is None:
+            return DEFAULT_PAGE
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PAGE):
+            raise InvalidQueryError(f"limit={text!r} does not fit; it is a number from 1 to {MAX_PAGE}.")
+        return int(text)
+
+    def cursor(self) -> Cursor | None:
+        """Where the page begins. Raises: InvalidQueryError."""
+        text = self.query("cursor")
+        return None if text is None else decode_cursor(text)
+
+
+def encode_cursor(cursor: Cursor | None) -> str | None:
+    if cursor is None:
+        return None
+    return base64.urlsafe_b64encode(json.dumps(cursor).encode()).decode().rstrip("=")
+
+
+def decode_cursor(text: str) -> Cursor:
+    try:
+        parts = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except ValueError as error:
+        raise InvalidQueryError("This cursor is not one of ours; take 'next' from the page before.") from error
+    if not (isinstance(parts, list) and parts and all(isinstance(part, str) for part in parts)):
+        raise InvalidQueryError("This cursor is not one of ours; take 'next' from the page before.")
+    return tuple(parts)
+
+
+def page_json(items: list[dict[str, Any]], following: Cursor | None) -> dict[str, Any]:
+    return {"items": items, "next": encode_cursor(following)}
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _field_errors(error: ValidationError) -> list[dict[str, str]]:
+    return [{"field": ".".join(map(str, item["loc"])) or "body", "reason": item["msg"]} for item in error.errors()]
+
+
+def _summary(error: ValidationError) -> str:
+    first = _field_errors(error)[0]
+    more = error.error_count() - 1
+    return f"{first['field']}: {first['reason']}." + (f" And {more} more; see 'errors'." if more else "")

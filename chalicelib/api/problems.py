@@ -1,0 +1,93 @@
+"""RFC 9457 problem+json: the one table from what went wrong to what the caller is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.domain import errors
+
+PROBLEM_JSON = "application/problem+json"
+TYPE_PREFIX = "https://binsight.dev/problems/"
+
+
+@dataclass(frozen=True)
+class ProblemKind:
+    status: int
+    slug: str
+    title: str
+
+
+class InternalError(errors.BinsightError):
+    """A fault of ours; the log has the request id."""
+
+
+PROBLEMS: dict[type[errors.BinsightError], ProblemKind] = {
+    errors.MalformedBodyError: ProblemKind(400, "malformed-body", "The body cannot be read"),
+    errors.InvalidFieldError: ProblemKind(422, "invalid-field", "A field does not fit"),
+    errors.InvalidQueryError: ProblemKind(400, "invalid-query", "A query parameter does not fit"),
+    errors.UnsupportedMediaTypeError: ProblemKind(
+        415, "unsupported-media-type", "Bodies of this kind are not read here"
+    ),
+    errors.PayloadTooLargeError: ProblemKind(413, "payload-too-large", "The body is too large"),
+    errors.EmptyImageError: ProblemKind(400, "empty-image", "The image has no bytes"),
+    errors.NotAnImageError: ProblemKind(400, "not-an-image", "This is not an image"),
+    errors.UnsupportedImageError: ProblemKind(415, "unsupported-image", "This image format is not read"),
+    errors.TruncatedImageError: ProblemKind(400, "truncated-image", "The image breaks off"),
+    errors.ImageTooSmallError: ProblemKind(422, "image-too-small", "The image is too small"),
+    errors.ImageTooLargeError: ProblemKind(413, "image-too-large", "The image has too many pixels"),
+    errors.InvalidArtifactError: ProblemKind(422, "invalid-artifact", "The artifact cannot be used"),
+    errors.MissingKeyError: ProblemKind(401, "missing-key", "A key is needed"),
+    errors.InvalidKeyError: ProblemKind(401, "invalid-key", "This key is not valid"),
+    errors.ScopeError: ProblemKind(403, "missing-scope", "This key may not do that"),
+    errors.RateLimitedError: ProblemKind(429, "rate-limited", "Too many requests"),
+    errors.MethodNotAllowedError: ProblemKind(405, "method-not-allowed", "This path does not take that method"),
+    errors.RouteNotFoundError: ProblemKind(404, "unknown-path", "There is no such path"),
+    errors.ModelNotFoundError: ProblemKind(404, "unknown-model", "There is no such model"),
+    errors.KeyNotFoundError: ProblemKind(404, "unknown-key", "There is no such key"),
+    errors.UploadNotFoundError: ProblemKind(404, "unknown-upload", "There is no such upload"),
+    errors.DeploymentNotFoundError: ProblemKind(404, "unknown-deployment", "There is no such deployment"),
+    errors.RecordNotFoundError: ProblemKind(404, "not-found", "There is no such thing"),
+    errors.BlobNotFoundError: ProblemKind(404, "unknown-file", "There is no such file"),
+    errors.NoPromotedModelError: ProblemKind(404, "no-promoted-model", "No model is promoted for this task"),
+    errors.WriteConflictError: ProblemKind(409, "write-conflict", "Somebody else changed this first"),
+    errors.IllegalTransitionError: ProblemKind(409, "illegal-transition", "The present state does not allow that"),
+    errors.UploadUsedError: ProblemKind(409, "upload-used", "This upload was used already"),
+    errors.TaskMismatchError: ProblemKind(409, "task-mismatch", "The model is of another task"),
+    errors.StoreUnavailableError: ProblemKind(503, "store-unavailable", "The store does not answer"),
+    errors.ModelUnavailableError: ProblemKind(503, "model-unavailable", "The promoted model cannot answer now"),
+    errors.EndpointThrottledError: ProblemKind(503, "endpoint-throttled", "The endpoint is at its capacity"),
+    errors.EndpointFailedError: ProblemKind(502, "endpoint-failed", "The endpoint gave no usable answer"),
+    errors.EndpointTimeoutError: ProblemKind(504, "endpoint-timeout", "The endpoint did not answer in time"),
+    errors.ProofFailedError: ProblemKind(502, "proof-failed", "The endpoint does not answer as the model does"),
+    InternalError: ProblemKind(500, "internal-error", "Something broke here"),
+}
+
+
+def kind_of(error: errors.BinsightError) -> ProblemKind:
+    return PROBLEMS[type(error)]
+
+
+def problem_json(error: errors.BinsightError, request_id: str) -> dict[str, Any]:
+    """The error as RFC 9457 asks, with our `request_id` and the error's own members beside the standard ones."""
+    kind = kind_of(error)
+    members = {name: value for name, value in error.members.items() if name not in ("keys", "allow")}
+    return {
+        "type": TYPE_PREFIX + kind.slug,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": error.detail,
+        "request_id": request_id,
+        **members,
+    }
+
+
+def problem_headers(error: errors.BinsightError) -> dict[str, str]:
+    headers = {"Content-Type": PROBLEM_JSON}
+    if "retry_after_s" in error.members:
+        headers["Retry-After"] = str(max(1, round(error.members["retry_after_s"])))
+    if "allow" in error.members:
+        headers["Allow"] = error.members["allow"]
+    if kind_of(error).status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers

@@ -1,0 +1,42 @@
+"""The JSON bodies the routes read. Unknown members are refused by name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+MAX_ARTIFACT_BYTES = 512 * 1024 * 1024
+ModelId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,72}[a-z0-9])?$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NewKey(Body):
+    name: ShortText
+    scopes: Annotated[list[Literal["inference", "admin"]], Field(min_length=1)]
+
+
+class NewUpload(Body):
+    bytes: Annotated[int, Field(ge=1, le=MAX_ARTIFACT_BYTES)]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    content_type: Literal["image/jpeg", "image/png", "image/webp", "application/gzip"]
+
+
+class NewModel(Body):
+    """Register an uploaded model.tar.gz."""
+
+    upload: ModelId
+    name: Name | None = None
+
+
+class Decision(Body):
+    reason: Annotated[str, StringConstraints(max_length=2000)] = ""
+
+
+class NewDeployment(Body):
+    model: ModelId

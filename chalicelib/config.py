@@ -1,0 +1,81 @@
+"""Settings: the only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).parent.parent
+DEFAULT_HOME = Path(".binsight/home")
+GATEWAY_BODY_BYTES = 10 * 1024 * 1024
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class SettingsError(ValueError):
+    """An environment variable that does not fit; the message names it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`stage` is `embedded` (this machine) or the name of an AWS stage."""
+
+    stage: str
+    home: Path
+    host: str
+    port: int
+    public_url: str
+    admin_key: str | None
+    rate_per_s: float
+    cors_origin: str | None
+    max_body_bytes: int
+    engine: str
+    engine_threads: int | None
+    starter: Path | None
+    table: str
+    bucket: str
+
+    @property
+    def is_embedded(self) -> bool:
+        return self.stage == "embedded"
+
+
+def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Raises: SettingsError."""
+    host = environ.get("BINSIGHT_HOST") or "127.0.0.1"
+    port = int(_number(environ, "BINSIGHT_PORT", 8000, 0, 65535))
+    threads = int(_number(environ, "BINSIGHT_ENGINE_THREADS", 0, 0, 256))
+    return Settings(
+        stage=environ.get("BINSIGHT_STAGE") or "embedded",
+        home=Path(environ.get("BINSIGHT_HOME") or DEFAULT_HOME),
+        host=host,
+        port=port,
+        public_url=environ.get("BINSIGHT_PUBLIC_URL") or f"http://{host}:{port}",
+        admin_key=environ.get("BINSIGHT_ADMIN_KEY") or None,
+        rate_per_s=_number(environ, "BINSIGHT_RATE_PER_S", 100.0, 0.01, 1e9),
+        cors_origin=environ.get("BINSIGHT_CORS_ORIGIN") or None,
+        max_body_bytes=int(_number(environ, "BINSIGHT_MAX_BODY_BYTES", GATEWAY_BODY_BYTES, 1024, 2**30)),
+        engine=environ.get("BINSIGHT_ENGINE") or "onnxruntime",
+        engine_threads=threads or None,
+        starter=_starter(environ),
+        table=environ.get("BINSIGHT_TABLE", ""),
+        bucket=environ.get("BINSIGHT_BUCKET", ""),
+    )
+
+
+def _starter(environ: Mapping[str, str]) -> Path | None:
+    """The model that a new home begins with; BINSIGHT_STARTER=off begins with none."""
+    given = environ.get("BINSIGHT_STARTER") or str(CHECKOUT / "training" / "starter" / "model.tar.gz")
+    return None if given == "off" else Path(given)
+
+
+def _number(environ: Mapping[str, str], name: str, default: float, least: float, most: float) -> float:
+    text = environ.get(name) or str(default)
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise SettingsError(f"{name}={text!r} is not a number.") from error
+    if not least <= value <= most:
+        raise SettingsError(f"{name}={text!r} is not between {least:g} and {most:g}.")
+    return value

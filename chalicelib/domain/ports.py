@@ -1,0 +1,233 @@
+"""What the use cases need of the outside world. Every port has one test class that runs on both adapters."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from chalicelib.domain.inference import Prediction, ServedModel
+
+
+class Clock(Protocol):
+    def __call__(self) -> float:
+        """Seconds since the epoch, UTC."""
+
+
+class IdSource(Protocol):
+    def __call__(self) -> str:
+        """A fresh random id of 16 characters [a-z0-9]."""
+
+
+@dataclass(frozen=True)
+class Key:
+    partition: str
+    sort: str
+
+
+@dataclass(frozen=True)
+class IndexKey:
+    partition: str
+    sort: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """One stored thing: a JSON body, its version (1 when first written) and numbers that can be added to."""
+
+    key: Key
+    body: Mapping[str, Any]
+    version: int = 1
+    counters: Mapping[str, int] = field(default_factory=dict)
+    index1: IndexKey | None = None
+    index2: IndexKey | None = None
+    expires_at_s: int | None = None
+
+
+class Index(Enum):
+    PRIMARY = "primary"
+    FIRST = "index1"
+    SECOND = "index2"
+
+
+@dataclass(frozen=True)
+class Put:
+    """Write `record`; `expected_version` 0 means "must not exist", n "must be at n", None "whatever is there"."""
+
+    record: Record
+    expected_version: int | None
+
+
+@dataclass(frozen=True)
+class Add:
+    """Add to the counters under `key`, which is made when absent."""
+
+    key: Key
+    counters: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Check:
+    """Nothing is written; the whole transaction fails unless the record is at `expected_version` (0: absent)."""
+
+    key: Key
+    expected_version: int
+
+
+@dataclass(frozen=True)
+class Delete:
+    key: Key
+    expected_version: int | None = None
+
+
+Write = Put | Add | Check | Delete
+Cursor = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    records: tuple[Record, ...]
+    next: Cursor | None
+
+
+class RecordStore(ABC):
+    """DynamoDB's table or SQLite's. Strongly consistent by key; never scanned."""
+
+    @abstractmethod
+    def get(self, key: Key) -> Record:
+        """Raises: RecordNotFoundError, StoreUnavailableError."""
+
+    @abstractmethod
+    def query(
+        self,
+        partition: str,
+        *,
+        index: Index = Index.PRIMARY,
+        prefix: str = "",
+        after: Cursor | None = None,
+        limit: int = 50,
+        newest_first: bool = False,
+    ) -> Page:
+        """One partition in the order of its sort keys, `limit` records (1-1000) at the most.
+
+        Expired records may still be among them. Raises: StoreUnavailableError.
+        """
+
+    @abstractmethod
+    def write(self, *writes: Write) -> None:
+        """All or nothing, at most 100 writes, no key twice.
+
+        Raises: WriteConflictError when a version is not the expected one, StoreUnavailableError.
+        """
+
+
+@dataclass(frozen=True)
+class UploadTarget:
+    """Where and how a client sends bytes: the headers are part of what was signed."""
+
+    url: str
+    method: str
+    headers: Mapping[str, str]
+    expires_at_s: int
+
+
+@dataclass(frozen=True)
+class UploadTerms:
+    """What may be written under `name`: exactly these bytes, once, until `expires_at_s`."""
+
+    name: str
+    bytes: int
+    sha256: str
+    content_type: str
+    expires_at_s: int
+
+
+class BlobStore(ABC):
+    """Files by name: S3 or a folder. Names are never overwritten."""
+
+    @abstractmethod
+    def put(self, name: str, source: Path) -> None:
+        """Copy a file in, whole or not at all; a name that exists is left as it is."""
+
+    @abstractmethod
+    def fetch(self, name: str, target: Path) -> None:
+        """Copy a file out, whole or not at all. Raises: BlobNotFoundError."""
+
+    @abstractmethod
+    def open(self, name: str) -> BinaryIO:
+        """Raises: BlobNotFoundError."""
+
+    @abstractmethod
+    def copy(self, source: str, target: str) -> None:
+        """Raises: BlobNotFoundError."""
+
+    @abstractmethod
+    def exists(self, name: str) -> bool: ...
+
+    @abstractmethod
+    def delete(self, name: str) -> None:
+        """Harmless when there is nothing."""
+
+    @abstractmethod
+    def download_url(self, name: str, expires_s: int) -> str: ...
+
+    @abstractmethod
+    def upload_target(self, terms: UploadTerms) -> UploadTarget:
+        """A place that takes one PUT of exactly `terms`."""
+
+
+@dataclass(frozen=True)
+class InspectedArtifact:
+    """What an artifact says of itself after every check that can be made where we run."""
+
+    digest: str
+    bytes: int
+    manifest: Mapping[str, Any]
+    proved: bool
+
+
+class ArtifactInspector(ABC):
+    @abstractmethod
+    def inspect(self, name: str, sha256: str) -> InspectedArtifact:
+        """Read the artifact stored under `name`. Raises: InvalidArtifactError, BlobNotFoundError."""
+
+
+class EndpointState(Enum):
+    CREATING = "creating"
+    IN_SERVICE = "in_service"
+    FAILED = "failed"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class EndpointStatus:
+    state: EndpointState
+    reason: str = ""
+
+
+class EndpointRuntime(ABC):
+    """Where models answer: SageMaker endpoints, or this process."""
+
+    @abstractmethod
+    def create(self, served: ServedModel, settings: Mapping[str, Any]) -> None:
+        """Begin to make the endpoint; harmless when it exists."""
+
+    @abstractmethod
+    def describe(self, endpoint: str) -> EndpointStatus: ...
+
+    @abstractmethod
+    def delete(self, endpoint: str) -> None:
+        """Harmless when there is nothing."""
+
+    @abstractmethod
+    def predict(self, served: ServedModel, image: bytes, *, deadline_s: float) -> Prediction:
+        """Raises: InvalidImageError, ModelUnavailableError, EndpointFailedError, EndpointTimeoutError,
+        EndpointThrottledError.
+        """
+
+    @abstractmethod
+    def prove(self, served: ServedModel) -> None:
+        """Let the endpoint answer the artifact's self-test photo. Raises: ProofFailedError."""

@@ -1,0 +1,161 @@
+"""How domain objects lie in the store: keys, indexes and bodies, in one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.domain.access import AccessKey, Scope
+from chalicelib.domain.deployment import Alias, Deployment, DeploymentState
+from chalicelib.domain.inference import Task
+from chalicelib.domain.ledger import GENESIS, LedgerEntry, LedgerHead
+from chalicelib.domain.model import Model, ModelState
+from chalicelib.domain.ports import IndexKey, Key, Record
+from chalicelib.domain.upload import Upload
+
+KEYS = "KEYS"
+MODELS = "MODELS"
+DEPLOYMENTS = "DEPLOYMENTS"
+LEDGER = "LEDGER"
+LEDGER_HEAD = Key("LEDGERHEAD", "HEAD")
+
+
+def by_time(at_s: float, unique: str) -> str:
+    """A sort key in the order of time: milliseconds, 15 digits, then something unique."""
+    return f"{int(at_s * 1000):015d}#{unique}"
+
+
+def access_key_key(key_id: str) -> Key:
+    return Key(f"KEY#{key_id}", "KEY")
+
+
+def access_key_record(key: AccessKey) -> Record:
+    body = {
+        "id": key.id,
+        "sha256": key.sha256,
+        "scopes": sorted(scope.value for scope in key.scopes),
+        "name": key.name,
+        "created_at_s": key.created_at_s,
+        "device_id": key.device_id,
+    }
+    return Record(access_key_key(key.id), body, index1=IndexKey(KEYS, by_time(key.created_at_s, key.id)))
+
+
+def access_key_from(record: Record) -> AccessKey:
+    body = record.body
+    return AccessKey(
+        id=body["id"],
+        sha256=body["sha256"],
+        scopes=frozenset(Scope(scope) for scope in body["scopes"]),
+        name=body["name"],
+        created_at_s=body["created_at_s"],
+        device_id=body["device_id"],
+    )
+
+
+def model_key(model_id: str) -> Key:
+    return Key(f"MODEL#{model_id}", "MODEL")
+
+
+def model_name_key(name: str) -> Key:
+    """Holds the last version given to a name."""
+    return Key(f"MODELNAME#{name}", "HEAD")
+
+
+def model_record(model: Model) -> Record:
+    body: dict[str, Any] = {
+        "id": model.id,
+        "name": model.name,
+        "version": model.version,
+        "task": model.task.value,
+        "state": model.state.value,
+        "created_at_s": model.created_at_s,
+        "digest": model.digest,
+        "bytes": model.bytes,
+        "manifest": model.manifest,
+        "reason": model.reason,
+        "approved_by": model.approved_by,
+    }
+    position = by_time(model.created_at_s, model.id)
+    return Record(
+        model_key(model.id),
+        body,
+        version=model.record_version + 1,
+        index1=IndexKey(MODELS, position),
+        index2=IndexKey(f"{MODELS}#{model.task.value}", position),
+    )
+
+
+def model_from(record: Record) -> Model:
+    body = dict(record.body)
+    task, state = Task(body.pop("task")), ModelState(body.pop("state"))
+    return Model(**body, task=task, state=state, record_version=record.version)
+
+
+def alias_key(task: Task) -> Key:
+    return Key(f"ALIAS#{task.value}", "ALIAS")
+
+
+def alias_record(alias: Alias) -> Record:
+    return Record(alias_key(alias.task), alias.to_body(), version=alias.record_version + 1)
+
+
+def alias_from(record: Record) -> Alias:
+    return Alias.from_body(record.body, record.version)
+
+
+def deployment_key(deployment_id: str) -> Key:
+    return Key(f"DEPLOYMENT#{deployment_id}", "DEPLOYMENT")
+
+
+def deployment_record(deployment: Deployment) -> Record:
+    body = {
+        "id": deployment.id,
+        "model_id": deployment.model_id,
+        "task": deployment.task.value,
+        "state": deployment.state.value,
+        "endpoint": deployment.endpoint,
+        "created_at_s": deployment.created_at_s,
+        "baseline": deployment.baseline,
+        "reason": deployment.reason,
+    }
+    return Record(
+        deployment_key(deployment.id),
+        body,
+        version=deployment.record_version + 1,
+        index1=IndexKey(DEPLOYMENTS, by_time(deployment.created_at_s, deployment.id)),
+    )
+
+
+def deployment_from(record: Record) -> Deployment:
+    body = dict(record.body)
+    task, state = Task(body.pop("task")), DeploymentState(body.pop("state"))
+    return Deployment(**body, task=task, state=state, record_version=record.version)
+
+
+def ledger_entry_record(entry: LedgerEntry) -> Record:
+    return Record(Key(LEDGER, f"{entry.number:012d}"), entry.to_body())
+
+
+def ledger_head_record(entry: LedgerEntry, head: LedgerHead) -> Record:
+    body = {"number": entry.number, "hash": entry.hash}
+    return Record(LEDGER_HEAD, body, version=head.record_version + 1)
+
+
+def ledger_head_from(record: Record | None) -> LedgerHead:
+    if record is None:
+        return LedgerHead(0, GENESIS, 0)
+    return LedgerHead(record.body["number"], record.body["hash"], record.version)
+
+
+def upload_key(upload_id: str) -> Key:
+    return Key(f"UPLOAD#{upload_id}", "UPLOAD")
+
+
+def upload_record(upload: Upload) -> Record:
+    return Record(
+        upload_key(upload.id), upload.to_body(), version=upload.record_version + 1, expires_at_s=upload.keep_until_s
+    )
+
+
+def upload_from(record: Record) -> Upload:
+    return Upload(**record.body, record_version=record.version)

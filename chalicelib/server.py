@@ -1,0 +1,98 @@
+"""The embedded server: the same app behind a threaded HTTP server on this machine (`python -m chalicelib.server`)."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterable
+from typing import cast
+
+from cheroot.wsgi import Server
+
+from chalicelib.adapters.embedded.file_server import PREFIX, FileServer
+from chalicelib.adapters.embedded.folder_blobs import FolderBlobs
+from chalicelib.adapters.embedded.wsgi import Environ, LambdaWsgi, StartResponse
+from chalicelib.api.routes import create_app
+from chalicelib.bootstrap import install_starter, make_services
+from chalicelib.config import Settings, SettingsError, from_environment
+from chalicelib.domain.access import Scope
+from chalicelib.domain.errors import BinsightError
+from chalicelib.services.suite import Services
+
+THREADS = 16
+STOP_TIMEOUT_S = 1.5
+SOCKET_TIMEOUT_S = 30
+
+
+class EmbeddedServer:
+    """Listens from `start` to `stop`; requests under way are answered before it ends."""
+
+    def __init__(self, settings: Settings, services: Services) -> None:
+        app = create_app(lambda: services, settings.cors_origin)
+        self._api = LambdaWsgi(app, list(app.routes), settings.max_body_bytes)
+        self._files = FileServer(cast(FolderBlobs, services.uploads.blobs), services.uploads.get)
+        self._http = Server((settings.host, settings.port), self._route, numthreads=THREADS)
+        self._http.shutdown_timeout = STOP_TIMEOUT_S
+        self._http.timeout = SOCKET_TIMEOUT_S
+        self._thread = threading.Thread(target=self._http.serve, name="http", daemon=True)
+
+    def start(self) -> None:
+        """Raises: OSError when the address is taken."""
+        self._http.prepare()
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        return int(self._http.bind_addr[1])
+
+    def stop(self) -> None:
+        self._http.stop()
+        self._thread.join(STOP_TIMEOUT_S)
+
+    def _route(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        handler = self._files if environ["PATH_INFO"].startswith(PREFIX) else self._api
+        return handler(environ, start_response)
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        settings = from_environment()
+        services = make_services(settings)
+        install_starter(services, settings)
+        key = _first_key(services, settings)
+        server = EmbeddedServer(settings, services)
+        server.start()
+    except (SettingsError, BinsightError, OSError) as error:
+        print(f"binsight: cannot start: {error}", file=sys.stderr)
+        return 1
+    _announce(settings, server.port, key)
+    stopping.wait()
+    server.stop()
+    return 0
+
+
+def _first_key(services: Services, settings: Settings) -> str | None:
+    """A home with no key, and none in the environment, gets its first one, shown once."""
+    if settings.admin_key or services.access.has_keys():
+        return None
+    _, token = services.access.create("first key", frozenset({Scope.ADMIN}), "set-up")
+    return token
+
+
+def _announce(settings: Settings, port: int, key: str | None) -> None:
+    url = f"http://{settings.host}:{port}"
+    print(f"Binsight listens on {url}  (state in {settings.home})", flush=True)
+    if key:
+        print(f"Your admin key, shown this once: {key}", flush=True)
+    shown = key or "$BINSIGHT_ADMIN_KEY"
+    print(f'Try: curl -H "Authorization: Bearer {shown}" --data-binary @photo.jpg {url}/classify', flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Use cases of keys: making, checking, listing and revoking them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chalicelib.domain import records
+from chalicelib.domain.access import AccessKey, Scope, key_id_of, make_token, token_hash
+from chalicelib.domain.errors import (
+    InvalidKeyError,
+    KeyNotFoundError,
+    MissingKeyError,
+    RecordNotFoundError,
+    ScopeError,
+)
+from chalicelib.domain.ledger import Change
+from chalicelib.domain.ports import Clock, Cursor, Delete, IdSource, Index, Put, RecordStore
+from chalicelib.services.ledger import Ledger
+from chalicelib.services.timed_cache import TimedCache
+
+SET_UP_KEY = AccessKey("environment", "", frozenset({Scope.ADMIN}), "BINSIGHT_ADMIN_KEY", 0.0)
+
+
+@dataclass(frozen=True)
+class Access:
+    store: RecordStore
+    ledger: Ledger
+    clock: Clock
+    new_id: IdSource
+    new_secret: Callable[[], str]
+    cache: TimedCache[str, AccessKey]
+    admin_key_sha256: str | None = None
+
+    def authenticate(self, token: str | None, scope: Scope) -> AccessKey:
+        """Raises: MissingKeyError, InvalidKeyError, ScopeError, StoreUnavailableError."""
+        if not token:
+            raise MissingKeyError("Send a key: 'Authorization: Bearer <key>'. 'make admin-key' makes one.")
+        key = self._key_of(token)
+        if not key.allows(scope):
+            raise ScopeError(f"This key may not do that: the route needs the scope '{scope.value}'.")
+        return key
+
+    def create(self, name: str, scopes: frozenset[Scope], actor: str) -> tuple[AccessKey, str]:
+        """The new key and its token, which is shown this once and stored nowhere."""
+        key_id = self.new_id()
+        token = make_token(key_id, self.new_secret())
+        key = AccessKey(key_id, token_hash(token), scopes, name, self.clock())
+        details = {"name": name, "scopes": sorted(scope.value for scope in scopes)}
+        change = Change(actor, "key.created", key_id, details)
+        self.ledger.commit(change, Put(records.access_key_record(key), expected_version=0))
+        return key, token
+
+    def revoke(self, key_id: str, actor: str) -> None:
+        """Raises: KeyNotFoundError."""
+        try:
+            record = self.store.get(records.access_key_key(key_id))
+        except RecordNotFoundError as error:
+            raise KeyNotFoundError(f"There is no key '{key_id}'; GET /keys lists them.") from error
+        self.ledger.commit(Change(actor, "key.revoked", key_id, {}), Delete(record.key, record.version))
+        self.cache.forget(key_id)
+
+    def page(self, after: Cursor | None, limit: int) -> tuple[list[AccessKey], Cursor | None]:
+        page = self.store.query(records.KEYS, index=Index.FIRST, after=after, limit=limit, newest_first=True)
+        return [records.access_key_from(record) for record in page.records], page.next
+
+    def has_keys(self) -> bool:
+        return bool(self.store.query(records.KEYS, index=Index.FIRST, limit=1).records)
+
+    def _key_of(self, token: str) -> AccessKey:
+        set_up = AccessKey(**{**vars(SET_UP_KEY), "sha256": self.admin_key_sha256 or ""})
+        if self.admin_key_sha256 and set_up.matches(token):
+            return set_up
+        key_id = key_id_of(token)
+        refusal = InvalidKeyError("This key is not known here, or it was revoked. 'make admin-key' makes a new one.")
+        if key_id is None:
+            raise refusal
+        try:
+            key = self.cache.get(
+                key_id, lambda: records.access_key_from(self.store.get(records.access_key_key(key_id)))
+            )
+        except RecordNotFoundError as error:
+            raise refusal from error
+        if not key.matches(token):
+            raise refusal
+        return key

@@ -1,0 +1,32 @@
+"""Every use case the API calls, as the composition root makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from chalicelib.domain.access import AccessKey
+from chalicelib.services.access import Access
+from chalicelib.services.deployment import Deployments
+from chalicelib.services.inference import Inference
+from chalicelib.services.ledger import Ledger
+from chalicelib.services.model_registry import ModelRegistry
+from chalicelib.services.upload import Uploads
+
+
+class RateLimit(Protocol):
+    def __call__(self, caller: AccessKey) -> None:
+        """Count one request. Raises: RateLimitedError."""
+
+
+@dataclass(frozen=True)
+class Services:
+    access: Access
+    inference: Inference
+    models: ModelRegistry
+    deployments: Deployments
+    uploads: Uploads
+    ledger: Ledger
+    rate_limit: RateLimit
+    is_healthy: Callable[[], bool]

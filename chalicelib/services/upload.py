@@ -1,0 +1,62 @@
+"""Use cases of uploads: announce bytes, send them to the store, use them once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from chalicelib.domain import records
+from chalicelib.domain.errors import (
+    RecordNotFoundError,
+    UploadNotFoundError,
+    UploadUsedError,
+    WriteConflictError,
+)
+from chalicelib.domain.ports import BlobStore, Clock, IdSource, Put, RecordStore, UploadTarget, UploadTerms
+from chalicelib.domain.upload import UPLOAD_LIFETIME_S, Upload
+
+
+@dataclass(frozen=True)
+class Uploads:
+    store: RecordStore
+    blobs: BlobStore
+    clock: Clock
+    new_id: IdSource
+
+    def announce(self, owner: str, size_bytes: int, sha256: str, content_type: str) -> tuple[Upload, UploadTarget]:
+        expires_at_s = int(self.clock()) + UPLOAD_LIFETIME_S
+        upload = Upload(self.new_id(), owner, size_bytes, sha256, content_type, expires_at_s)
+        self.store.write(Put(records.upload_record(upload), expected_version=0))
+        terms = UploadTerms(upload.blob_name, size_bytes, sha256, content_type, expires_at_s)
+        return upload, self.blobs.upload_target(terms)
+
+    def get(self, upload_id: str) -> Upload:
+        """Raises: UploadNotFoundError."""
+        refusal = UploadNotFoundError(f"There is no upload '{upload_id}'; POST /uploads announces one.")
+        try:
+            upload = records.upload_from(self.store.get(records.upload_key(upload_id)))
+        except RecordNotFoundError as error:
+            raise refusal from error
+        if upload.keep_until_s < self.clock():
+            raise refusal
+        return upload
+
+    def claim(self, upload_id: str, owner: str) -> Upload:
+        """The upload, marked as used. Raises: UploadNotFoundError, UploadUsedError."""
+        upload = self.get(upload_id)
+        if upload.owner != owner:
+            raise UploadNotFoundError(f"Upload '{upload_id}' was announced with another key; announce your own.")
+        if not self.blobs.exists(upload.blob_name):
+            raise UploadNotFoundError(f"Upload '{upload_id}' was announced, but its bytes never came; PUT them first.")
+        used = UploadUsedError(f"Upload '{upload_id}' was used already; announce another with POST /uploads.")
+        if upload.used:
+            raise used
+        try:
+            record = records.upload_record(replace(upload, used=True))
+            self.store.write(Put(record, expected_version=upload.record_version))
+        except WriteConflictError as error:
+            raise used from error
+        return upload
+
+    def release(self, upload: Upload) -> None:
+        """The bytes are not needed any more."""
+        self.blobs.delete(upload.blob_name)
