@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -118,16 +119,11 @@ def signing_key(home: Path) -> bytes:
     """The home's own secret for upload and download URLs, made once and readable by its owner only."""
     path = home / "signing.key"
     home.mkdir(parents=True, exist_ok=True)
-    try:
-        with path.open("xb", opener=_private) as stream:
+    with contextlib.suppress(FileExistsError):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as stream:
             stream.write(secrets.token_bytes(32))
-    except FileExistsError:
-        pass
     return path.read_bytes()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _answers(store: RecordStore) -> bool:

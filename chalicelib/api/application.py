@@ -53,7 +53,7 @@ class BinsightApp(Chalice):
         self._services_lock = threading.Lock()
         self._cors = _cors(cors_origin)
 
-    @property  # type: ignore[override]
+    @property
     def current_request(self) -> Request | None:
         return getattr(self._thread, "request", None)
 

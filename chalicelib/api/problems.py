@@ -82,8 +82,8 @@ def problem_json(error: errors.BinsightError, request_id: str) -> dict[str, Any]
     }
 
 
-def problem_headers(error: errors.BinsightError) -> dict[str, str]:
-    headers = {"Content-Type": PROBLEM_JSON}
+def problem_headers(error: errors.BinsightError) -> dict[str, str | list[str]]:
+    headers: dict[str, str | list[str]] = {"Content-Type": PROBLEM_JSON}
     if "retry_after_s" in error.members:
         headers["Retry-After"] = str(max(1, round(error.members["retry_after_s"])))
     if "allow" in error.members:

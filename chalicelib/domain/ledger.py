@@ -59,7 +59,7 @@ def entry_hash(body: Mapping[str, Any]) -> str:
 
 
 def append(head: LedgerHead, change: Change, at_s: float) -> LedgerEntry:
-    body = {
+    body: dict[str, Any] = {
         "number": head.number + 1,
         "at_s": at_s,
         "actor": change.actor,

@@ -126,7 +126,7 @@ class Manifest(BaseModel):
 
 
 def checked_manifest(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The document itself, unchanged, once it fits. Raises: InvalidArtifactError naming the first field that does not."""
+    """The document itself, unchanged. Raises: InvalidArtifactError naming the first field that does not fit."""
     try:
         Manifest.model_validate(document)
     except ValidationError as error:

@@ -55,7 +55,7 @@ class Model:
         if state not in legal:
             names = sorted(move.value for move in legal)
             raise IllegalTransitionError(
-                f"Model {self.id} is {self.state.value}; from there it can become {', '.join(names) or 'nothing else'}.",
+                f"Model {self.id} is {self.state.value}; it can become {', '.join(names) or 'nothing else'}.",
                 state=self.state.value,
                 legal=names,
             )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from device.runtime.artifact import ArtifactError, unpack
-
 from chalicelib.domain.errors import InvalidArtifactError
 from chalicelib.domain.manifest import checked_manifest
 from chalicelib.domain.ports import ArtifactInspector, BlobStore, InspectedArtifact
+from device.runtime.artifact import ArtifactError, unpack
 from device.runtime.engines import EngineError
 from device.runtime.manifest import ManifestError
-from device.runtime.predictor import Predictor, SelfTestError
+from device.runtime.predictor import Predictor
+from device.runtime.self_test import SelfTestError
 
 
 class LoadingInspector(ArtifactInspector):

@@ -9,17 +9,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from device.runtime.artifact import ArtifactError, unpack
-
 from chalicelib.adapters.embedded.image_problems import domain_error
 from chalicelib.domain.errors import BlobNotFoundError, EndpointFailedError, ModelUnavailableError, ProofFailedError
 from chalicelib.domain.inference import Prediction, ServedModel
 from chalicelib.domain.model import artifact_name
 from chalicelib.domain.ports import BlobStore, EndpointRuntime, EndpointState, EndpointStatus
-from device.runtime.decision import DecisionError
+from device.runtime.artifact import ArtifactError, unpack
+from device.runtime.decision import ModelOutputError
 from device.runtime.engines import EngineError
 from device.runtime.image_errors import InvalidImageError
-from device.runtime.predictor import Predictor, SelfTestError
+from device.runtime.manifest import ManifestError
+from device.runtime.predictor import Predictor
+from device.runtime.self_test import SelfTestError
 
 MAX_LOADED = 6
 
@@ -50,7 +51,7 @@ class InProcessRuntime(EndpointRuntime):
             answer = predictor.predict(image)
         except InvalidImageError as error:
             raise domain_error(error) from error
-        except (EngineError, DecisionError) as error:
+        except (EngineError, ModelOutputError) as error:
             raise EndpointFailedError(
                 f"Endpoint '{served.endpoint}' gave no usable answer: {error}.", endpoint=served.endpoint
             ) from error
@@ -75,7 +76,7 @@ class InProcessRuntime(EndpointRuntime):
             if not (folder / "manifest.json").exists():
                 self._unpack(digest, folder)
             predictor = Predictor.load(folder, engine=self._engine, threads=self._threads)
-        except (BlobNotFoundError, ArtifactError, EngineError, OSError) as error:
+        except (BlobNotFoundError, ArtifactError, ManifestError, EngineError, OSError) as error:
             raise ModelUnavailableError(
                 f"The promoted model's artifact {digest[:12]} cannot be loaded: {error}. Promote another model.",
                 retry_after_s=30,

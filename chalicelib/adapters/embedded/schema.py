@@ -37,7 +37,7 @@ def _apply_missing(connection: sqlite3.Connection) -> None:
     (applied,) = connection.execute("PRAGMA user_version").fetchone()
     if applied > len(MIGRATIONS):
         raise StoreUnavailableError(
-            f"This home was written by a newer Binsight (schema {applied}, known here: {len(MIGRATIONS)}); update Binsight."
+            f"A newer Binsight wrote this home (schema {applied}, known here: {len(MIGRATIONS)}); update Binsight."
         )
     for number, statements in enumerate(MIGRATIONS[applied:], start=applied + 1):
         for statement in statements:

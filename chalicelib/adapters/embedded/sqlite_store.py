@@ -28,7 +28,8 @@ from chalicelib.domain.ports import (
 )
 
 BUSY_TIMEOUT_S = 10.0
-COLUMNS = "partition, sort, version, body, counters, index1_partition, index1_sort, index2_partition, index2_sort, expires_at_s"
+INDEX_COLUMNS = "index1_partition, index1_sort, index2_partition, index2_sort"
+COLUMNS = f"partition, sort, version, body, counters, {INDEX_COLUMNS}, expires_at_s"
 PREFIX_END = "\U0010ffff"
 
 
