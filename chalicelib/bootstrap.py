@@ -10,11 +10,10 @@ import time
 from pathlib import Path
 
 from chalicelib.config import Settings
-from chalicelib.domain.access import token_hash
 from chalicelib.domain.errors import BinsightError, RecordNotFoundError
 from chalicelib.domain.model import ModelState
 from chalicelib.domain.ports import ArtifactInspector, BlobStore, EndpointRuntime, Key, RecordStore
-from chalicelib.services.access import Access
+from chalicelib.services.access import Access, set_up_key
 from chalicelib.services.deployment import Deployments
 from chalicelib.services.inference import Inference
 from chalicelib.services.ledger import Ledger
@@ -103,7 +102,7 @@ def assemble(
             new_id=new_id,
             new_secret=new_secret,
             cache=TimedCache(time.monotonic, CACHE_FRESH_S),
-            admin_key_sha256=token_hash(settings.admin_key) if settings.admin_key else None,
+            set_up_key=set_up_key(settings.admin_key) if settings.admin_key else None,
         ),
         inference=inference,
         models=models,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
 import threading
@@ -14,6 +13,7 @@ from cheroot.wsgi import Server
 from chalicelib.adapters.embedded.file_server import PREFIX, FileServer
 from chalicelib.adapters.embedded.folder_blobs import FolderBlobs
 from chalicelib.adapters.embedded.wsgi import Environ, LambdaWsgi, StartResponse
+from chalicelib.api.observation import configure_logging
 from chalicelib.api.routes import create_app
 from chalicelib.bootstrap import install_starter, make_services
 from chalicelib.config import Settings, SettingsError, from_environment
@@ -57,7 +57,7 @@ class EmbeddedServer:
 
 
 def main() -> int:
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    configure_logging()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

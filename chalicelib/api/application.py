@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from chalice.app import CaseInsensitiveMapping, Chalice, CORSConfig, Request, Response
 
 from chalicelib.api.blueprint import Endpoint
 from chalicelib.api.call import Call
+from chalicelib.api.observation import RequestRecorder, logger, record_nothing
 from chalicelib.api.problems import InternalError, problem_headers, problem_json
 from chalicelib.domain.access import AccessKey, Scope
 from chalicelib.domain.errors import (
@@ -24,7 +25,6 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.services.suite import Services
 
-logger = Logger(service="binsight", child=False)
 REQUEST_ID_HEADER = "X-Request-Id"
 BINARY_TYPES = [
     "image/jpeg",
@@ -44,7 +44,12 @@ class BinsightApp(Chalice):
 
     _thread = threading.local()
 
-    def __init__(self, make_services: Callable[[], Services], cors_origin: str | None) -> None:
+    def __init__(
+        self,
+        make_services: Callable[[], Services],
+        cors_origin: str | None = None,
+        record: RequestRecorder = record_nothing,
+    ) -> None:
         """`make_services` runs on the first request: packaging imports the app without an account."""
         super().__init__(app_name="binsight", configure_logs=False)
         self.api.binary_types = BINARY_TYPES
@@ -52,6 +57,7 @@ class BinsightApp(Chalice):
         self._services: Services | None = None
         self._services_lock = threading.Lock()
         self._cors = _cors(cors_origin)
+        self._record = record
 
     @property
     def current_request(self) -> Request | None:
@@ -83,8 +89,11 @@ class BinsightApp(Chalice):
         request_id = _request_id(event)
         self._thread.request_id = request_id
         logger.thread_safe_append_keys(request_id=request_id)
+        started_s = time.perf_counter()
         try:
-            return self._finished(self._dispatched(event, context), event, request_id)
+            response = self._finished(self._dispatched(event, context), event, request_id)
+            self._record(_route(event, self.routes), response["statusCode"], (time.perf_counter() - started_s) * 1000)
+            return response
         finally:
             logger.thread_safe_clear_keys()
 
@@ -114,7 +123,7 @@ class BinsightApp(Chalice):
         except BinsightError as error:
             logger.info("refused", extra={"problem": type(error).__name__, "path": request.path})
             return self._problem(error)
-        except Exception:  # the outermost edge: reported, answered, and the process goes on
+        except Exception:  # noqa: BLE001 - the outermost edge: reported, answered, and the process goes on
             logger.exception("unexpected error", extra={"path": request.path})
             return self._problem(InternalError("Something broke here; tell us the request id."))
 
@@ -140,8 +149,6 @@ class BinsightApp(Chalice):
             headers.update(self._cors.get_access_control_headers())
             if event["requestContext"]["httpMethod"] == "OPTIONS":
                 headers["Access-Control-Allow-Methods"] = headers.get("Allow", "GET,POST,OPTIONS")
-        if event["requestContext"]["httpMethod"] == "HEAD":
-            response["body"] = ""
         return response
 
 
@@ -154,6 +161,12 @@ def _cors(origin: str | None) -> CORSConfig | None:
         expose_headers=[REQUEST_ID_HEADER, "Retry-After"],
         max_age=600,
     )
+
+
+def _route(event: dict[str, Any], routes: Any) -> str:
+    """The route's pattern, so that ids and unknown paths never become dimensions."""
+    resource = event["requestContext"]["resourcePath"]
+    return f"{event['requestContext']['httpMethod']} {resource}" if resource in routes else "unknown"
 
 
 def _allowed(methods: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib.domain import errors
 
 PROBLEM_JSON = "application/problem+json"
-TYPE_PREFIX = "https://binsight.dev/problems/"
+TYPE_PREFIX = "urn:binsight:problem:"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,10 @@ from chalicelib.domain.ports import Clock, Cursor, Delete, IdSource, Index, Put,
 from chalicelib.services.ledger import Ledger
 from chalicelib.services.timed_cache import TimedCache
 
-SET_UP_KEY = AccessKey("environment", "", frozenset({Scope.ADMIN}), "BINSIGHT_ADMIN_KEY", 0.0)
+
+def set_up_key(token: str) -> AccessKey:
+    """The key that the environment names: accepted as long as it is set, stored nowhere."""
+    return AccessKey("environment", token_hash(token), frozenset({Scope.ADMIN}), "BINSIGHT_ADMIN_KEY", 0.0)
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Access:
     new_id: IdSource
     new_secret: Callable[[], str]
     cache: TimedCache[str, AccessKey]
-    admin_key_sha256: str | None = None
+    set_up_key: AccessKey | None = None
 
     def authenticate(self, token: str | None, scope: Scope) -> AccessKey:
         """Raises: MissingKeyError, InvalidKeyError, ScopeError, StoreUnavailableError."""
@@ -68,9 +71,8 @@ class Access:
         return bool(self.store.query(records.KEYS, index=Index.FIRST, limit=1).records)
 
     def _key_of(self, token: str) -> AccessKey:
-        set_up = AccessKey(**{**vars(SET_UP_KEY), "sha256": self.admin_key_sha256 or ""})
-        if self.admin_key_sha256 and set_up.matches(token):
-            return set_up
+        if self.set_up_key is not None and self.set_up_key.matches(token):
+            return self.set_up_key
         key_id = key_id_of(token)
         refusal = InvalidKeyError("This key is not known here, or it was revoked. 'make admin-key' makes a new one.")
         if key_id is None:

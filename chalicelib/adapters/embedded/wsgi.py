@@ -117,6 +117,6 @@ def _headers(response: dict[str, Any], body: bytes, environ: Environ) -> list[tu
     headers = [(name, str(value)) for name, value in response.get("headers", {}).items()]
     for name, values in response.get("multiValueHeaders", {}).items():
         headers += [(name, str(value)) for value in values]
-    if response["statusCode"] != 204 and environ["REQUEST_METHOD"] != "HEAD":
+    if response["statusCode"] != 204:
         headers.append(("Content-Length", str(len(body))))
     return headers
