@@ -1,0 +1,209 @@
+"""Photos with boxes, read from a SageMaker augmented manifest: Ground Truth's, a hand-made one, or our channel's.
+
+    {"source-ref": "images/7.png", "coins": {"image_size": [{"width": 96, "height": 96, "depth": 3}],
+     "annotations": [{"class_id": 0, "left": 15, "top": 14, "width": 11, "height": 12}]},
+     "coins-metadata": {"class-map": {"0": "one"}, ...}}
+
+Boxes are in pixels of the photo as it is on disk; a relative `source-ref` is read from the manifest's own folder.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from device.runtime.fit import fit_image, place
+from device.runtime.image import open_image
+from device.runtime.image_errors import InvalidImageError
+from device.runtime.manifest_types import InputSpec
+from training.datasets.channel import _place
+from training.datasets.photo_set import DatasetError, ImportReport, Skipped
+from training.detection.frames import Frame, make_frame
+
+MANIFEST_NAMES = ("manifest.jsonl", "annotations.manifest", "output.manifest")
+LEAST_BOX_SIDE_PX = 2
+Row = tuple[float, float, float, float, float]
+
+
+@dataclass(frozen=True)
+class BoxedPhoto:
+    """size_px: width, height. rows: class, left, top, right, bottom in 0-1 of the photo.
+
+    sequence and place come from names such as `desk_12`.
+    """
+
+    path: Path
+    size_px: tuple[int, int]
+    rows: tuple[Row, ...]
+    class_names: Mapping[int, str]
+
+    @property
+    def sequence(self) -> str:
+        return _numbered(self.path)[0]
+
+    @property
+    def place(self) -> int:
+        return _numbered(self.path)[1]
+
+
+@dataclass(frozen=True)
+class BoxedSet:
+    labels: tuple[str, ...]
+    photos: tuple[BoxedPhoto, ...]
+    report: ImportReport
+
+
+def _numbered(path: Path) -> tuple[str, int]:
+    match = re.fullmatch(r"(.*?)[-_. ]?(\d+)", path.stem)
+    return (match[1], int(match[2])) if match else (path.stem, 0)
+
+
+def read_boxed_photos(source: Path, labels: Sequence[str] | None = None) -> BoxedSet:
+    """`source` is a manifest or a folder with one. Classes are named by `labels`, else by the class map, else numbered.
+
+    Raises: DatasetError, for a line that is not JSON or has no boxes (its number is named), or a class without a name.
+    """
+    manifest = find_manifest(source)
+    photos: list[BoxedPhoto] = []
+    skipped: list[Skipped] = []
+    for number, document in _lines(manifest):
+        photo, left_out = _read_photo(document, manifest, number)
+        photos.append(photo)
+        skipped += left_out
+    if not photos:
+        raise DatasetError(f"{manifest} names no photo")
+    return BoxedSet(_labels(photos, labels), tuple(photos), ImportReport(str(manifest), len(photos), tuple(skipped)))
+
+
+def find_manifest(source: Path) -> Path:
+    candidates = [source] if source.is_file() else [source / name for name in MANIFEST_NAMES]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise DatasetError(f"{source} is no manifest and holds none of {', '.join(MANIFEST_NAMES)}")
+
+
+def _lines(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with manifest.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield number, _parse(line, manifest, number)
+
+
+def _parse(line: str, manifest: Path, number: int) -> dict[str, Any]:
+    try:
+        document = json.loads(line)
+    except ValueError as error:
+        raise DatasetError(f"{manifest} line {number}: not JSON ({error})") from error
+    if not isinstance(document, dict) or not isinstance(document.get("source-ref"), str):
+        raise DatasetError(f"{manifest} line {number}: no source-ref")
+    return document
+
+
+def _read_photo(document: Mapping[str, Any], manifest: Path, number: int) -> tuple[BoxedPhoto, list[Skipped]]:
+    path = manifest.parent / str(document["source-ref"])
+    attribute = next(
+        (key for key, value in document.items() if isinstance(value, dict) and "annotations" in value), None
+    )
+    if attribute is None:
+        raise DatasetError(f"{manifest} line {number}: no attribute holds annotations")
+    names = document.get(f"{attribute}-metadata", {}).get("class-map", {})
+    rows, skipped = [], []
+    try:
+        size = document[attribute]["image_size"][0]
+        width_px, height_px = int(size["width"]), int(size["height"])
+        for annotation in document[attribute]["annotations"]:
+            row = _row(annotation, width_px, height_px)
+            if row is None:
+                skipped.append(Skipped(f"{path.name} (line {number})", f"a box outside the photo: {annotation}"))
+            else:
+                rows.append(row)
+        class_names = {int(key): str(name).strip() for key, name in names.items()}
+    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise DatasetError(f"{manifest} line {number}: boxes cannot be read ({error!r})") from error
+    return BoxedPhoto(path, (width_px, height_px), tuple(rows), class_names), skipped
+
+
+def _row(annotation: Mapping[str, Any], width_px: int, height_px: int) -> Row | None:
+    """The part of the box inside the photo; None where less than two pixels of it are."""
+    left, top = float(annotation["left"]), float(annotation["top"])
+    right, bottom = left + float(annotation["width"]), top + float(annotation["height"])
+    left, right = max(0.0, left), min(float(width_px), right)
+    top, bottom = max(0.0, top), min(float(height_px), bottom)
+    if right - left < LEAST_BOX_SIDE_PX or bottom - top < LEAST_BOX_SIDE_PX:
+        return None
+    return float(int(annotation["class_id"])), left / width_px, top / height_px, right / width_px, bottom / height_px
+
+
+def _labels(photos: Sequence[BoxedPhoto], labels: Sequence[str] | None) -> tuple[str, ...]:
+    named: dict[int, str] = {}
+    for photo in photos:
+        for index, name in photo.class_names.items():
+            if named.setdefault(index, name) != name:
+                raise DatasetError(f"class {index} is called {named[index]} and {name}: the class maps disagree")
+    classes = {int(row[0]) for photo in photos for row in photo.rows} | set(named)
+    count = max(classes, default=-1) + 1
+    if labels is not None:
+        named = dict(enumerate(labels))
+    if named and count > len(named):
+        raise DatasetError(f"class {count - 1} has no name among {', '.join(named.values())}")
+    return tuple(named.get(index, str(index)) for index in range(max(count, len(named))))
+
+
+def write_boxed_channel(photos: Sequence[BoxedPhoto], labels: Sequence[str], folder: Path) -> Path:
+    """The photos and their boxes as a training channel reads them; photos are linked where the file system can."""
+    (folder / "photos").mkdir(parents=True)
+    lines = []
+    for index, photo in enumerate(photos):
+        name = f"photos/{photo.path.stem}-{index:05d}{photo.path.suffix.lower()}"
+        _place(photo.path, folder / name)
+        lines.append(json.dumps(_line(photo, labels, name)))
+    manifest = folder / MANIFEST_NAMES[0]
+    manifest.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return manifest
+
+
+def _line(photo: BoxedPhoto, labels: Sequence[str], name: str) -> dict[str, Any]:
+    width_px, height_px = photo.size_px
+    annotations = [
+        {
+            "class_id": int(row[0]),
+            "left": row[1] * width_px,
+            "top": row[2] * height_px,
+            "width": (row[3] - row[1]) * width_px,
+            "height": (row[4] - row[2]) * height_px,
+        }
+        for row in photo.rows
+    ]
+    size = {"width": width_px, "height": height_px, "depth": 3}
+    metadata = {"class-map": dict(enumerate(labels)), "type": "groundtruth/object-detection", "human-annotated": "yes"}
+    return {"source-ref": name, "boxes": {"image_size": [size], "annotations": annotations}, "boxes-metadata": metadata}
+
+
+def load_frames(photos: Sequence[BoxedPhoto], spec: InputSpec) -> list[Frame]:
+    """Fitted as the runtime will fit them, boxes moved along.
+
+    Raises: DatasetError, naming the photo that cannot be read.
+    """
+    return [_load_frame(photo, spec) for photo in photos]
+
+
+def _load_frame(photo: BoxedPhoto, spec: InputSpec) -> Frame:
+    try:
+        image = open_image(photo.path.read_bytes(), spec)
+    except (InvalidImageError, OSError) as error:
+        raise DatasetError(f"{photo.path}: {error}") from error
+    rows = [(row[0], *_moved(row, image, spec)) for row in photo.rows]
+    return make_frame(np.asarray(fit_image(image, spec), dtype=np.uint8), rows)
+
+
+def _moved(row: Row, image: Image.Image, spec: InputSpec) -> tuple[float, float, float, float]:
+    left, top, right, bottom = place(image.size, spec).to_input(row[1:])
+    return max(0.0, left), max(0.0, top), min(1.0, right), min(1.0, bottom)
