@@ -88,7 +88,6 @@ def assemble(
     inference = Inference(
         store=store,
         runtime=runtime,
-        clock=clock,
         timer=time.perf_counter,
         new_id=new_id,
         aliases=TimedCache(time.monotonic, CACHE_FRESH_S, ALIAS_STALE_S),

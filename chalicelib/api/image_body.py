@@ -1,10 +1,79 @@
-"""The photo inside a request, whatever it is wrapped in."""
+"""The photos inside a request: raw, multipart, base64 in JSON, or an upload announced before."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+from dataclasses import dataclass
+from io import BytesIO
+
+from multipart import MultipartError, MultipartParser, ParserLimitReached, parse_options_header
+
 from chalicelib.api.call import Call
+from chalicelib.api.schemas import PhotoDocument
+from chalicelib.domain.errors import InvalidFieldError, MalformedBodyError, PayloadTooLargeError
+
+MAX_PHOTOS = 16
 
 
-def image_of(call: Call) -> bytes:
-    """Raises: PayloadTooLargeError, MalformedBodyError."""
-    return call.body
+@dataclass(frozen=True)
+class Photo:
+    """`name` is what the sender calls it: the part's file name, else its field's."""
+
+    name: str
+    data: bytes
+
+
+def photos_of(call: Call) -> list[Photo]:
+    """At least one. An image under any Content-Type is taken as it is: only a body that is not one is looked into.
+
+    Raises: PayloadTooLargeError, MalformedBodyError, InvalidFieldError, UploadNotFoundError, UploadUsedError.
+    """
+    body = call.body
+    if call.content_type == "multipart/form-data":
+        return _parts(call, body)
+    if call.content_type == "application/json" or body[:1] == b"{":
+        return [Photo("image", _from_json(call))]
+    return [Photo("image", body)]
+
+
+def _from_json(call: Call) -> bytes:
+    document = call.parsed(PhotoDocument)
+    if document.upload is not None:
+        return call.services.uploads.read_image(document.upload, call.caller.id)
+    try:
+        return base64.b64decode(document.image or "", validate=True)
+    except binascii.Error as error:
+        raise InvalidFieldError("image: is not base64; send the photo's bytes encoded without line breaks.") from error
+
+
+def _parts(call: Call, body: bytes) -> list[Photo]:
+    _, options = parse_options_header(call.request.headers["content-type"])
+    boundary = options.get("boundary")
+    if not boundary:
+        raise MalformedBodyError("multipart/form-data needs its boundary in Content-Type; let your HTTP client set it.")
+    try:
+        return _read_parts(body, boundary)
+    except ParserLimitReached as error:
+        raise PayloadTooLargeError(
+            f"At most {MAX_PHOTOS} photos fit into one request; send the others in another.", upload="/uploads"
+        ) from error
+    except MultipartError as error:
+        raise MalformedBodyError(f"The multipart body cannot be read ({error}).") from error
+
+
+def _read_parts(body: bytes, boundary: str) -> list[Photo]:
+    in_memory = len(body) + 1
+    parser = MultipartParser(
+        BytesIO(body),
+        boundary,
+        len(body),
+        strict=True,
+        part_limit=MAX_PHOTOS,
+        spool_limit=in_memory,
+        memory_limit=in_memory,
+    )
+    photos = [Photo(part.filename or part.name, part.raw) for part in parser.parts()]
+    if not photos:
+        raise MalformedBodyError("The multipart body has no part; send the photo as a file field.")
+    return photos

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chalice.app import Response
 
 from chalicelib.api.answers import json_answer
 from chalicelib.api.blueprint import Api
 from chalicelib.api.call import Call
-from chalicelib.api.image_body import image_of
+from chalicelib.api.image_body import photos_of
+from chalicelib.api.problems import problem_json
 from chalicelib.domain.access import Scope
+from chalicelib.domain.errors import BinsightError, InvalidQueryError
 from chalicelib.domain.inference import Task
-from chalicelib.services.inference import answer_json
+from chalicelib.services.inference import Question, answer_json
 
 api = Api(__name__)
+MAX_REFERENCE = 128
 
 
 @api.endpoint("POST", "/classify", Scope.INFERENCE)
@@ -31,5 +36,41 @@ def detect(call: Call) -> Response:
 
 
 def _answer(call: Call, task: Task) -> Response:
-    answered = call.services.inference.answer(task, image_of(call), call.query("model"))
-    return json_answer(answer_json(answered, call.request_id))
+    """One photo answers as itself; several answer as a list, each with its result or its problem."""
+    question = _question(call, task)
+    call.services.inference.served(task, question.model)
+    photos = photos_of(call)
+    deadline_s = call.services.inference.deadline_s()
+    if len(photos) == 1:
+        answered = call.services.inference.answer(question, photos[0].data, deadline_s)
+        return json_answer({**answer_json(answered), "request_id": call.request_id})
+    results = [{"name": photo.name, **_one_of_many(call, question, photo.data, deadline_s)} for photo in photos]
+    return json_answer({"results": results, "request_id": call.request_id})
+
+
+def _one_of_many(call: Call, question: Question, photo: bytes, deadline_s: float) -> dict[str, Any]:
+    try:
+        return {"result": answer_json(call.services.inference.answer(question, photo, deadline_s))}
+    except BinsightError as error:
+        return {"problem": problem_json(error, call.request_id)}
+
+
+def _question(call: Call, task: Task) -> Question:
+    """Raises: InvalidQueryError."""
+    reference = call.query("reference")
+    if reference is not None and not 1 <= len(reference) <= MAX_REFERENCE:
+        raise InvalidQueryError(f"reference has 1 to {MAX_REFERENCE} characters.")
+    return Question(task, call.query("model"), _expected(call, task), reference)
+
+
+def _expected(call: Call, task: Task) -> int | None:
+    text = call.query("expected")
+    if text is None:
+        return None
+    if task is not Task.COUNT:
+        raise InvalidQueryError(f"'expected' belongs to /count; POST /{task.value} does not count.")
+    if not (text.isascii() and text.isdigit() and len(text) <= 6):
+        raise InvalidQueryError(
+            f"expected={text!r} does not fit; it is how many objects the bin should hold, 0 or more."
+        )
+    return int(text)

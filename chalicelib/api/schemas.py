@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 MAX_ARTIFACT_BYTES = 512 * 1024 * 1024
 ModelId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,72}[a-z0-9])?$")]
@@ -25,6 +25,19 @@ class NewUpload(Body):
     bytes: Annotated[int, Field(ge=1, le=MAX_ARTIFACT_BYTES)]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     content_type: Literal["image/jpeg", "image/png", "image/webp", "application/gzip"]
+
+
+class PhotoDocument(Body):
+    """One photo: `image` as base64, or the id of an upload."""
+
+    image: str | None = None
+    upload: ModelId | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.image is None) == (self.upload is None):
+            raise ValueError("give either 'image' (base64) or 'upload' (an id)")
+        return self
 
 
 class NewModel(Body):

@@ -7,6 +7,7 @@ from typing import Any
 
 UPLOAD_LIFETIME_S = 900
 KEEP_S = 24 * 3600
+MAX_IMAGE_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from chalicelib.domain import records
 from chalicelib.domain.deployment import Alias
 from chalicelib.domain.errors import (
     EmptyImageError,
+    EndpointTimeoutError,
     ModelNotFoundError,
     NoPromotedModelError,
     RecordNotFoundError,
@@ -18,7 +19,18 @@ from chalicelib.domain.inference import Prediction, ServedModel, Task
 from chalicelib.domain.ports import Clock, EndpointRuntime, IdSource, RecordStore
 from chalicelib.services.timed_cache import TimedCache
 
+# API Gateway gives up after 29 s.
 DEADLINE_S = 25.0
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a photo: `model` pins one, `expected` is what a bin should hold, `reference` comes back."""
+
+    task: Task
+    model: str | None = None
+    expected: int | None = None
+    reference: str | None = None
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,7 @@ class Answered:
     """One prediction with everything that says where it came from."""
 
     id: str
+    question: Question
     served: ServedModel
     prediction: Prediction
     total_ms: float
@@ -35,26 +48,33 @@ class Answered:
 class Inference:
     store: RecordStore
     runtime: EndpointRuntime
-    clock: Clock
     timer: Clock
     new_id: IdSource
     aliases: TimedCache[Task, Alias]
     pinned: TimedCache[str, ServedModel]
 
-    def answer(self, task: Task, image: bytes, pinned: str | None = None) -> Answered:
+    def deadline_s(self) -> float:
+        """When a request that begins now must have its answer, on `timer`'s scale."""
+        return self.timer() + DEADLINE_S
+
+    def answer(self, question: Question, image: bytes, deadline_s: float) -> Answered:
         """Raises: NoPromotedModelError, ModelNotFoundError, TaskMismatchError, InvalidImageError, UnavailableError."""
         started_s = self.timer()
-        served = self._served(task, pinned)
+        served = self.served(question.task, question.model)
         if not image:
-            raise EmptyImageError("The body has 0 bytes; send the photo itself, e.g. curl --data-binary @photo.jpg.")
-        prediction = self.runtime.predict(served, image, deadline_s=DEADLINE_S)
-        return Answered(self.new_id(), served, prediction, (self.timer() - started_s) * 1000)
+            raise EmptyImageError("The photo has 0 bytes; send it whole, e.g. curl --data-binary @photo.jpg.")
+        left_s = deadline_s - started_s
+        if left_s <= 0:
+            raise EndpointTimeoutError("The photos before this one took all the time; send fewer.", retry_after_s=1)
+        prediction = self.runtime.predict(served, image, deadline_s=left_s)
+        return Answered(self.new_id(), question, served, prediction, (self.timer() - started_s) * 1000)
 
     def promoted(self, task: Task) -> ServedModel:
         """Raises: NoPromotedModelError, StoreUnavailableError."""
         return self.aliases.get(task, lambda: self._alias(task)).primary
 
-    def _served(self, task: Task, pinned: str | None) -> ServedModel:
+    def served(self, task: Task, pinned: str | None) -> ServedModel:
+        """The model that answers. Raises: NoPromotedModelError, ModelNotFoundError, TaskMismatchError."""
         if pinned is None:
             return self.promoted(task)
         served = self.pinned.get(pinned, lambda: self._pinned(pinned))
@@ -79,17 +99,37 @@ class Inference:
             model = records.model_from(self.store.get(records.model_key(model_id)))
         except RecordNotFoundError as error:
             raise ModelNotFoundError(f"There is no model '{model_id}'; GET /models lists them.") from error
-        return model.served_at(f"binsight-pinned-{model_id}")
+        live = self._live_as(model.task, model_id)
+        return live or model.served_at(f"binsight-pinned-{model_id}")
+
+    def _live_as(self, task: Task, model_id: str) -> ServedModel | None:
+        try:
+            promoted = self.promoted(task)
+        except NoPromotedModelError:
+            return None
+        return promoted if promoted.model_id == model_id else None
 
 
-def answer_json(answered: Answered, request_id: str) -> dict[str, Any]:
+def answer_json(answered: Answered) -> dict[str, Any]:
     timings = {**answered.prediction.timings_ms, "total": answered.total_ms}
-    return {
+    question = answered.question
+    body = {
         **answered.prediction.answer,
         "model": answered.served.identity(),
         "endpoint": answered.served.endpoint,
         "cold": answered.prediction.cold,
         "timings_ms": {stage: round(value, 3) for stage, value in timings.items()},
         "prediction_id": answered.id,
-        "request_id": request_id,
     }
+    if question.expected is not None:
+        body["expected"] = _expected_json(question.expected, answered.prediction.answer)
+    if question.reference is not None:
+        body["reference"] = question.reference
+    return body
+
+
+def _expected_json(expected: int, answer: Any) -> dict[str, Any]:
+    """Whether the bin holds what it should; null where the model was never trained on so many."""
+    probability = answer["probabilities"].get(str(expected))
+    matches = None if probability is None else answer["count"] == expected
+    return {"count": expected, "matches": matches, "probability": probability}

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 
 from chalicelib.domain import records
 from chalicelib.domain.errors import (
+    PayloadTooLargeError,
     RecordNotFoundError,
     UploadNotFoundError,
     UploadUsedError,
     WriteConflictError,
 )
 from chalicelib.domain.ports import BlobStore, Clock, IdSource, Put, RecordStore, UploadTarget, UploadTerms
-from chalicelib.domain.upload import UPLOAD_LIFETIME_S, Upload
+from chalicelib.domain.upload import MAX_IMAGE_BYTES, UPLOAD_LIFETIME_S, Upload
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,20 @@ class Uploads:
         except WriteConflictError as error:
             raise used from error
         return upload
+
+    def read_image(self, upload_id: str, owner: str) -> bytes:
+        """The bytes of an uploaded photo, which is used up by it.
+
+        Raises: UploadNotFoundError, UploadUsedError, PayloadTooLargeError.
+        """
+        upload = self.get(upload_id)
+        if upload.bytes > MAX_IMAGE_BYTES:
+            raise PayloadTooLargeError(f"A photo has {MAX_IMAGE_BYTES:,} bytes at the most; send a smaller one.")
+        upload = self.claim(upload_id, owner)
+        with self.blobs.open(upload.blob_name) as stream:
+            data = stream.read()
+        self.release(upload)
+        return data
 
     def release(self, upload: Upload) -> None:
         """The bytes are not needed any more."""
