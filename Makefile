@@ -25,6 +25,7 @@ TRAINING := .venv-train/bin/python
 TOOLS := .venv-tools/bin/python
 TYPED := $(wildcard app.py chalicelib device training scripts)
 
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run admin-key test device-test lint check package requirements hooks clean
 
@@ -62,13 +63,14 @@ lint: ## Format, lint, types, layers
 	$(API) -m ruff check .
 	$(API) -m mypy $(TYPED)
 	.venv/bin/lint-imports
-	$(API) -m vermin --quiet --no-tips --violations --target=3.7- --backport typing device
+	.venv/bin/vermin --quiet --no-tips --violations --target=3.7- --backport typing device
 
-check: lint device-test package test ## The gate: everything that CI runs
+check: lint package device-test test ## The gate: everything that CI runs
 
 package: ## Build the Lambda's zip and CloudFormation template [STAGE=dev] into build/package/<stage>
 	@$(SETUP) test
-	$(API) -m scripts.package $(STAGE)
+	$(API) -m scripts.package "$(STAGE)"
+	.venv/bin/cfn-lint "build/package/$(STAGE)/sam.json"
 
 requirements: ## Compile requirements/*.in again [UPGRADE=1 takes new versions]
 	@$(SETUP) service tools

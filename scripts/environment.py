@@ -2,8 +2,8 @@
 
     python scripts/environment.py service training
 
-Run by scripts/setup.sh under whatever Python the machine has: standard library only. An environment carries a stamp with
-the digest of what it was made from, so that the second time costs nothing.
+Run by scripts/setup.sh under whatever Python the machine has: standard library only. An environment carries a stamp
+with the digest of what it was made from, so that the second time costs nothing.
 """
 
 import contextlib
@@ -123,16 +123,19 @@ def stamped(environment: Environment) -> bool:
 
 
 def require_system_packages(environments: list[Environment]) -> None:
-    packages = missing_libraries({library for environment in environments for library in environment.libraries})
+    wanted = {library for environment in environments for library in environment.libraries if belongs_here(library)}
+    packages = [DEBIAN_PACKAGES[library] for library in wanted if not loads(library)]
     if not all(map(importlib.util.find_spec, ("ensurepip", "venv"))):
         packages.append(venv_package())
     if packages:
-        command = f"sudo apt-get install -y {' '.join(sorted(packages))}"
-        raise SetupError(f"System packages are missing. Run this, then try again:\n\n    {command}\n")
+        raise SetupError(how_to_install(packages))
 
 
-def missing_libraries(libraries: set[str]) -> list[str]:
-    return [DEBIAN_PACKAGES[library] for library in libraries if belongs_here(library) and not loads(library)]
+def how_to_install(packages: list[str]) -> str:
+    return (
+        "System packages are missing. Run this, then try again:\n\n"
+        f"    sudo apt-get install -y {' '.join(sorted(packages))}\n"
+    )
 
 
 def belongs_here(library: str) -> bool:
