@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import zlib
-from typing import Optional, Tuple
+from contextlib import nullcontext
+from typing import Any, Callable, ContextManager, Dict, Optional, Tuple
 
 from PIL import Image
 
+from device.runtime import jpeg_header, png_header
 from device.runtime.image_errors import TruncatedImageError, UnsupportedImageError
 from device.runtime.image_header import MAX_PIXELS, ImageHeader, check_size, read_header
 from device.runtime.manifest_types import InputSpec
@@ -36,10 +39,18 @@ _TRANSPOSITIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_WITHOUT_METADATA: Dict[str, Callable[[bytes], bytes]] = {
+    "jpeg": jpeg_header.without_metadata,
+    "png": png_header.without_metadata,
+    "webp": bytes,
+}
 _WHITE = (255, 255, 255)
 # A photo decoded at a smaller scale keeps this many times the pixels a side that the model needs, for the same label.
 _MARGIN = 2
 _MAX_SCANS = 100
+# What must be held whole and is that large is decoded by one thread at a time, or a few of them fill the memory.
+_LARGE_PIXELS = 4000000
+_LARGE_ONE = threading.Lock()
 
 
 def open_image(data: bytes, spec: Optional[InputSpec] = None, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -52,9 +63,14 @@ def open_image(data: bytes, spec: Optional[InputSpec] = None, max_pixels: int = 
     check_size(header, max_pixels)
     _check_scans(data, header)
     try:
-        return _decode(data, header, spec)
+        with _turn(header):
+            return _decode(data, header, spec)
     except _DECODER_ERRORS as error:
         raise TruncatedImageError("the %s ends early or is damaged; send it again" % header.format) from error
+
+
+def _turn(header: ImageHeader) -> ContextManager[Any]:
+    return nullcontext() if header.scalable or header.width * header.height < _LARGE_PIXELS else _LARGE_ONE
 
 
 def _check_scans(data: bytes, header: ImageHeader) -> None:
@@ -64,7 +80,9 @@ def _check_scans(data: bytes, header: ImageHeader) -> None:
 
 
 def _decode(data: bytes, header: ImageHeader, spec: Optional[InputSpec]) -> Image.Image:
-    image: Image.Image = Image.open(io.BytesIO(data), formats=(header.format.upper(),))
+    # Pillow sees the pixels only: metadata is what makes decoders warn, allocate and fail.
+    pixels = _WITHOUT_METADATA[header.format](data)
+    image: Image.Image = Image.open(io.BytesIO(pixels), formats=(header.format.upper(),))
     with image:
         if image.size != (header.width, header.height):
             raise ValueError("two sizes in one file")

@@ -12,6 +12,8 @@ _FRAMES = frozenset((0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB,
 _SEQUENTIAL = frozenset((0xC0, 0xC1))
 _PROGRESSIVE = 0xC2
 _ALONE = frozenset((0x01, *range(0xD0, 0xD8)))
+_APP14, _COM = 0xEE, 0xFE
+_METADATA = frozenset((*range(_APP1, _APP14), 0xEF, _COM))
 _MAX_SEGMENTS = 1000
 
 
@@ -31,6 +33,16 @@ def read_jpeg(data: bytes) -> Tuple[int, int, int, bool]:
     marker, (width, height, components) = frame
     whole_scan = data[start : start + 1] == bytes([components])
     return width, height, orientation, marker in _SEQUENTIAL and whole_scan
+
+
+def without_metadata(data: bytes) -> bytes:
+    """The same picture without EXIF, colour profiles, previews and comments; Adobe's and JFIF's colour marks stay."""
+    kept = [b"\xff\xd8"]
+    position = 2
+    for marker, start, position in _segments(data):
+        if marker not in _METADATA:
+            kept.append(bytes((0xFF, marker)) + data[start - 2 : position])
+    return b"".join([*kept, memoryview(data)[position:]])
 
 
 def _segments(data: bytes) -> Iterator[Tuple[int, int, int]]:

@@ -11,6 +11,7 @@ from device.runtime.image_errors import NotAnImageError, TruncatedImageError, Un
 
 _MAX_CHUNKS = 1000
 _TAIL_BYTES = 65536
+_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
 def read_png(data: bytes) -> Tuple[int, int, int, int]:
@@ -24,6 +25,18 @@ def read_png(data: bytes) -> Tuple[int, int, int, int]:
         elif kind == b"eXIf" and orientation is None:
             orientation = exif.orientation(data[start:end])
     return width, height, frames, _trailing_orientation(data) if orientation is None else orientation
+
+
+def without_metadata(data: bytes) -> bytes:
+    """The same picture without texts, colour profiles, EXIF and further frames; its transparency stays."""
+    kept = [data[:8]]
+    position = 8
+    for kind, start, end in _chunks(data):
+        if kind == b"tRNS" or _is_critical(kind):
+            kept.append(data[start - 8 : end + 4])
+        position = end + 4
+    end = _end_of_pixels(data, position)
+    return b"".join([*kept, memoryview(data)[position:end], _END])
 
 
 def _size(data: bytes) -> Tuple[int, int]:
@@ -51,6 +64,16 @@ def _chunks(data: bytes) -> Iterator[Tuple[bytes, int, int]]:
         yield kind, position + 8, position + 8 + length
         position += length + 12
     raise UnsupportedImageError("the PNG has more than %d chunks before its pixels; save it again" % _MAX_CHUNKS)
+
+
+def _end_of_pixels(data: bytes, position: int) -> int:
+    while data[position + 4 : position + 8] == b"IDAT":
+        position += int.from_bytes(data[position : position + 4], "big") + 12
+    return min(position, len(data))
+
+
+def _is_critical(kind: bytes) -> bool:
+    return not kind[0] & 0x20
 
 
 def _trailing_orientation(data: bytes) -> int:
