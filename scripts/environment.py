@@ -38,7 +38,7 @@ class Environment:
     folder: str
     purpose: str
     libraries: tuple[str, ...] = ("libstdc++.so.6",)
-    shares_with: str = ""
+    included_in: str = ""
     optional_wheel: str = ""
     ballast: str = ""
     python_version: str = "{}.{}".format(*sys.version_info[:2])
@@ -71,7 +71,7 @@ class Environment:
 ENVIRONMENTS = {
     environment.name: environment
     for environment in (
-        Environment("service", ".venv", "the service", shares_with="test"),
+        Environment("service", ".venv", "the service", included_in="test"),
         Environment("test", ".venv", "the service, tests and linters"),
         Environment(
             "training",
@@ -113,8 +113,8 @@ def is_ready(environment: Environment) -> bool:
     """Also true where the environment is known to be impossible here: no use trying at every start."""
     if environment.unavailable.is_file():
         return environment.unavailable.read_text().startswith(environment.digest)
-    names = [environment.name, environment.shares_with]
-    return any(stamped(ENVIRONMENTS[name]) for name in names if name)
+    larger = ENVIRONMENTS.get(environment.included_in)
+    return stamped(environment) or (larger is not None and stamped(larger))
 
 
 def stamped(environment: Environment) -> bool:
