@@ -14,6 +14,7 @@ from chalicelib.api.schemas import PhotoDocument
 from chalicelib.domain.errors import InvalidFieldError, MalformedBodyError, PayloadTooLargeError
 
 MAX_PHOTOS = 16
+IMAGE_SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"RIFF")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ def photos_of(call: Call) -> list[Photo]:
     Raises: PayloadTooLargeError, MalformedBodyError, InvalidFieldError, UploadNotFoundError, UploadUsedError.
     """
     body = call.body
+    if body.startswith(IMAGE_SIGNATURES):
+        return [Photo("image", body)]
     if call.content_type == "multipart/form-data":
         return _parts(call, body)
     if call.content_type == "application/json" or body[:1] == b"{":
