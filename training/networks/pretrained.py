@@ -1,0 +1,88 @@
+"""An MXNet checkpoint as a feature extractor: found, stripped of its classifier, cut where training begins."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.layout import TrainingError
+from training.mxnet_import import mx
+from training.networks.small import FEATURES, normalized
+
+CUT = "cut"
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """`features` is a symbol from raw `data` to (n, dim); the parameters are those of the checkpoint it needs."""
+
+    features: Any
+    arguments: Mapping[str, Any]
+    auxiliary: Mapping[str, Any]
+    convolutions: tuple[str, ...]
+
+
+def load_backbone(prefix: Path, data: Any) -> Backbone:
+    """Raises: TrainingError, where there is no such checkpoint or it has no global pooling to take features from."""
+    symbol_path = prefix.parent / f"{prefix.name}-symbol.json"
+    parameter_paths = sorted(prefix.parent.glob(f"{prefix.name}-[0-9][0-9][0-9][0-9].params"))
+    if not symbol_path.exists() or not parameter_paths:
+        raise TrainingError(
+            f"no MXNet checkpoint {prefix}: {symbol_path.name} and {prefix.name}-NNNN.params are needed"
+        )
+    symbol = mx.sym.load(str(symbol_path))
+    parameters = mx.nd.load(str(parameter_paths[-1]))
+    pooling = _last_global_pooling(symbol)
+    embedded = symbol.get_internals()[f"{pooling}_output"]
+    features = mx.sym.Flatten(embedded(data=normalized(data)), name=FEATURES)
+    return Backbone(
+        features,
+        _pick(parameters, "arg:", features.list_arguments()),
+        _pick(parameters, "aux:", features.list_auxiliary_states()),
+        tuple(node["name"] for node in _nodes(embedded) if node["op"] == "Convolution"),
+    )
+
+
+def _pick(parameters: Mapping[str, Any], kind: str, wanted: list[str]) -> dict[str, Any]:
+    return {name[4:]: value for name, value in parameters.items() if name.startswith(kind) and name[4:] in wanted}
+
+
+def _nodes(symbol: Any) -> list[dict[str, Any]]:
+    nodes: list[dict[str, Any]] = json.loads(symbol.tojson())["nodes"]
+    return nodes
+
+
+def _last_global_pooling(symbol: Any) -> str:
+    pooled = [node["name"] for node in _nodes(symbol) if node["op"] == "Pooling" and _is_global(node)]
+    if not pooled:
+        raise TrainingError("the pretrained network has no global pooling: its features cannot be found")
+    return str(pooled[-1])
+
+
+def _is_global(node: Mapping[str, Any]) -> bool:
+    return str(node.get("attrs", {}).get("global_pool", "False")).lower() in ("true", "1")
+
+
+def cut_layer(backbone: Backbone, trainable_convolutions: int) -> str:
+    """The name of the last frozen output: the features themselves, or what goes into the n-th last convolution."""
+    if trainable_convolutions == 0:
+        return f"{FEATURES}_output"
+    if trainable_convolutions > len(backbone.convolutions):
+        raise TrainingError(f"finetune_layers: the network has {len(backbone.convolutions)} convolutions")
+    nodes = _nodes(backbone.features)
+    first = next(node for node in nodes if node["name"] == backbone.convolutions[-trainable_convolutions])
+    return f"{nodes[first['inputs'][0][0]]['name']}_output"
+
+
+def rooted_at(symbol: Any, layer_output: str) -> Any:
+    """The part of `symbol` above a layer, which becomes the variable `cut`."""
+    document = json.loads(symbol.tojson())
+    name = layer_output.removesuffix("_output")
+    for node in document["nodes"]:
+        if node["name"] == name:
+            node.update({"op": "null", "name": CUT, "inputs": []})
+            node.pop("attrs", None)
+    index = next(i for i, node in enumerate(document["nodes"]) if node["name"] == CUT)
+    document["arg_nodes"] = sorted({*document["arg_nodes"], index})
+    return mx.sym.load_json(json.dumps(document))

@@ -1,0 +1,78 @@
+"""Hyperparameters, as SageMaker hands them over (strings), to a checked settings object with defaults."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any
+
+from training.layout import TrainingError
+
+TASKS = ("classify", "count", "detect")
+FITS = ("squash", "crop", "letterbox")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    task: str = "classify"
+    seed: int = 0
+    image_size: int = 96
+    fit: str = "squash"
+    network: str = "small"
+    channels: str = "16,32,64,128"  # one stride-2 stage each, multiples of 16
+    depths: str = "1,1,1,1"  # convolutions in each stage
+    dropout: float = 0.0
+    epochs: int = 20
+    max_seconds: float = 0.0  # 0: no limit; else the last epoch begun before it is the last
+    batch_size: int = 64
+    optimizer: str = "nag"
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 0.0005
+    class_balance: float = 1.0  # 0: photos as they come; 1: every class equally often
+    label_smoothing: float = 0.05
+    mixup: float = 0.0  # Beta(mixup, mixup); 0: off
+    augment: float = 1.0  # strength; 0: off
+    flip: str = "horizontal"  # none | horizontal | any (also upside down and by quarter turns)
+    average_decay: float = 0.0  # moving average of the weights; 0: off
+    patience: int = 0  # epochs without a better validation loss; 0: never stop early
+    keep: str = "best"  # best | last: whose weights become the model
+    pretrained: str = ""  # a checkpoint prefix in the channel `pretrained`
+    pixel_mean: float = 127.5  # of the pretrained network; from scratch they are measured
+    pixel_std: float = 127.5
+    finetune_layers: int = 0  # last convolutions that train too; 0: only the head
+    cached_views: int = 1  # augmented views of each photo in the frozen features' cache
+    input_name: str = "data"
+    options: str = "{}"  # JSON, for tasks with more to say
+
+    @classmethod
+    def from_hyperparameters(cls, values: Mapping[str, str]) -> "TrainSettings":
+        """Raises: TrainingError, for a name that does not exist or a value that does not parse."""
+        known = {field.name: field for field in fields(cls)}
+        unknown = sorted(set(values) - set(known) - {name for name in values if name.startswith("sagemaker_")})
+        if unknown:
+            raise TrainingError(f"unknown hyperparameters: {', '.join(unknown)} (known: {', '.join(sorted(known))})")
+        parsed = {name: _parse(known[name], text) for name, text in values.items() if name in known}
+        return cls(**parsed).checked()
+
+    def checked(self) -> "TrainSettings":
+        _require_one_of("task", self.task, TASKS)
+        _require_one_of("fit", self.fit, FITS)
+        _require_one_of("flip", self.flip, ("none", "horizontal", "any"))
+        _require_one_of("keep", self.keep, ("best", "last"))
+        if self.image_size < 32 or self.batch_size < 2 or self.epochs < 1:
+            raise TrainingError("image_size must be 32 or more, batch_size 2 or more, epochs 1 or more")
+        return self
+
+
+def _parse(field: "Field[Any]", text: str) -> Any:
+    default = field.default
+    assert default is not MISSING
+    unquoted = text.strip().strip('"')  # the SageMaker SDK JSON-encodes strings
+    try:
+        return type(default)(unquoted)
+    except ValueError as error:
+        raise TrainingError(f"hyperparameter {field.name}: {text!r} is not a {type(default).__name__}") from error
+
+
+def _require_one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise TrainingError(f"hyperparameter {name}: {value!r} is none of {', '.join(allowed)}")

@@ -1,0 +1,89 @@
+"""The training program: `python -m training.train`, in SageMaker's container or in any folder with its layout.
+
+Writes into model/: model-symbol.json and model-0000.params (MXNet), model.onnx, and training.json, which says what the
+files are; calibration, evaluation and packaging read it.
+"""
+
+import dataclasses
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from training.classification import TrainedNetwork, train_classifier
+from training.datasets.channel import read_channel
+from training.export import ExportRequest, export, rounded
+from training.layout import ContainerLayout, TrainingError, run_in_container
+from training.mxnet_import import mx
+from training.networks.small import FEATURES, PROBABILITIES
+from training.settings import TrainSettings
+from training.weights import Checkpoints
+
+Program = Callable[[ContainerLayout, TrainSettings, Checkpoints], TrainedNetwork]
+PROGRAMS: Mapping[str, Program] = {"classify": train_classifier}
+
+
+def train(layout: ContainerLayout) -> None:
+    settings = TrainSettings.from_hyperparameters(layout.hyperparameters())
+    if settings.task not in PROGRAMS:
+        raise TrainingError(f"the task {settings.task} has no training program")
+    checkpoints = Checkpoints(layout.checkpoints, _identity(layout, settings))
+    network = PROGRAMS[settings.task](layout, settings, checkpoints)
+    with layout.whole_model() as folder:
+        write_model(network, settings, layout, folder)
+    print(f"trained {len(network.history)} epochs in {network.seconds:.0f} s", flush=True)
+
+
+def _identity(layout: ContainerLayout, settings: TrainSettings) -> str:
+    """Of the job: settings and photos. A checkpoint is continued by no other."""
+    digest = hashlib.sha256(json.dumps(dataclasses.asdict(settings), sort_keys=True).encode())
+    for name in ("train", "validation"):
+        for photo in read_channel(layout.require_channel(name)):
+            digest.update(f"{name} {photo.sha256 or photo.path.name} {photo.label}\n".encode())
+    return digest.hexdigest()
+
+
+def write_model(network: TrainedNetwork, settings: TrainSettings, layout: ContainerLayout, folder: Path) -> None:
+    size = settings.image_size
+    request = ExportRequest(
+        network.answer,
+        rounded(network.weights),
+        settings.input_name,
+        (1, 3, size, size),
+        (PROBABILITIES, FEATURES),
+    )
+    export(request, network.some_photos, folder)
+    (folder / "training.json").write_text(json.dumps(describe(network, settings, layout), indent=2) + "\n")
+
+
+def describe(network: TrainedNetwork, settings: TrainSettings, layout: ContainerLayout) -> dict[str, Any]:
+    counts = {name: len(read_channel(layout.require_channel(name))) for name in ("train", "validation")}
+    size = settings.image_size
+    return {
+        "task": settings.task,
+        "labels": list(network.labels),
+        "input": {
+            "name": settings.input_name,
+            "width": size,
+            "height": size,
+            "color_order": "RGB",
+            "layout": "NCHW",
+            "fit": settings.fit,
+        },
+        "outputs": {"probabilities": PROBABILITIES, "features": FEATURES},
+        "hyperparameters": dataclasses.asdict(settings),
+        "photos": counts,
+        "history": list(network.history),
+        "seconds": round(network.seconds, 1),
+        "mxnet": mx.__version__,
+    }
+
+
+def main() -> int:
+    return run_in_container(ContainerLayout.from_environment(), train)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
