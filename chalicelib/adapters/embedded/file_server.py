@@ -83,10 +83,16 @@ class FileServer:
 
     def _give(self, name: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         stream = self._blobs.open(name)
+        try:
+            return self._send(stream, name, environ, start_response)
+        except FileRefusedError:
+            stream.close()
+            raise
+
+    def _send(self, stream: BinaryIO, name: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         size = os.fstat(stream.fileno()).st_size
         etag = f'"{Path(name).name.partition(".")[0]}"'
         if environ.get("HTTP_IF_MATCH", etag) not in (etag, "*"):
-            stream.close()
             raise FileRefusedError("412 Precondition Failed", "The file is not the one you began to download.")
         first, last, status = _range(environ.get("HTTP_RANGE"), size)
         headers = [("Content-Type", "application/octet-stream"), ("Accept-Ranges", "bytes"), ("ETag", etag)]
