@@ -44,7 +44,7 @@ def augment(frame: Frame, donors: Sequence[Frame], settings: Augmentation, rando
 
 
 def is_square(frame: Frame) -> bool:
-    return frame.pixels.shape[0] == frame.pixels.shape[1]
+    return bool(frame.pixels.shape[0] == frame.pixels.shape[1])
 
 
 def mirror(frame: Frame) -> Frame:

@@ -34,8 +34,9 @@ class DetectionOptions:
         unknown = sorted(set(document) - {field.name for field in fields(cls)})
         if unknown:
             raise TrainingError(f"options has unknown names: {', '.join(unknown)}")
-        lists = {name: tuple(document[name]) for name in ("labels", "ratios") if name in document}
-        return cls(**{**document, **lists})
+        for name in {"labels", "ratios"} & set(document):
+            document[name] = tuple(document[name])
+        return cls(**document)
 
     def augmentation(self, strength: float) -> Augmentation:
         return Augmentation(

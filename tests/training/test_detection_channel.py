@@ -1,0 +1,123 @@
+"""Augmented manifests with boxes, read, split and written again."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from device.runtime.manifest_types import InputSpec
+from training.datasets.photo_set import DatasetError
+from training.datasets.rendered_coins import write_rendered_coins
+from training.detection.channel import BoxedPhoto, load_frames, read_boxed_photos, write_boxed_channel
+from training.detection.split import hold_out_sequence, split_sequences
+
+
+def write_manifest(folder: Path, *annotations: dict[str, int], class_map: dict[str, str] | None = None) -> Path:
+    Image.new("RGB", (200, 100), (90, 90, 90)).save(folder / "desk_1.png")
+    size = [{"width": 200, "height": 100, "depth": 3}]
+    line = {"source-ref": "desk_1.png", "cash": {"image_size": size, "annotations": list(annotations)}}
+    if class_map is not None:
+        line["cash-metadata"] = {"class-map": class_map}
+    path = folder / "annotations.manifest"
+    path.write_text(json.dumps(line) + "\n")
+    return path
+
+
+def box(class_id: int, left: int, top: int, width: int, height: int) -> dict[str, int]:
+    return {"class_id": class_id, "left": left, "top": top, "width": width, "height": height}
+
+
+def numbered(name: str, count: int) -> list[BoxedPhoto]:
+    return [BoxedPhoto(Path(f"{name}_{index}.png"), (10, 10), (), {}) for index in range(count)]
+
+
+def test_boxes_become_shares_of_the_photo(tmp_path: Path) -> None:
+    write_manifest(tmp_path, box(0, 20, 10, 100, 50))
+    (photo,) = read_boxed_photos(tmp_path).photos
+    assert photo.rows == ((0.0, 0.1, 0.1, 0.6, 0.6),)
+
+
+def test_classes_are_named_by_the_class_map_and_stripped(tmp_path: Path) -> None:
+    write_manifest(tmp_path, box(1, 0, 0, 10, 10), class_map={"0": "one\n", "1": " two"})
+    assert read_boxed_photos(tmp_path).labels == ("one", "two")
+
+
+def test_a_class_without_a_name_is_refused(tmp_path: Path) -> None:
+    write_manifest(tmp_path, box(2, 0, 0, 10, 10))
+    with pytest.raises(DatasetError, match="class 2 has no name"):
+        read_boxed_photos(tmp_path, ["a", "b"])
+
+
+def test_a_box_that_reaches_out_of_the_photo_is_cut_and_one_outside_is_skipped_and_reported(tmp_path: Path) -> None:
+    write_manifest(tmp_path, box(0, -20, 0, 40, 100), box(0, 300, 0, 20, 20))
+    boxed = read_boxed_photos(tmp_path)
+    assert boxed.photos[0].rows == ((0.0, 0.0, 0.0, 0.1, 1.0),)
+    assert "outside the photo" in boxed.report.skipped[0].reason
+
+
+def test_a_line_that_is_not_json_is_named_by_its_number(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, box(0, 0, 0, 10, 10))
+    manifest.write_text(manifest.read_text() + "{oops\n")
+    with pytest.raises(DatasetError, match="line 2: not JSON"):
+        read_boxed_photos(manifest)
+
+
+def test_a_line_without_boxes_is_named_by_its_number(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.write_text('{"source-ref": "a.png"}\n')
+    with pytest.raises(DatasetError, match="line 1: no attribute holds annotations"):
+        read_boxed_photos(manifest)
+
+
+def test_a_photo_that_is_missing_is_named(tmp_path: Path) -> None:
+    write_manifest(tmp_path, box(0, 0, 0, 10, 10))
+    (tmp_path / "desk_1.png").unlink()
+    photos = read_boxed_photos(tmp_path).photos
+    with pytest.raises(DatasetError, match=r"desk_1\.png"):
+        load_frames(photos, InputSpec("data", 64, 64, "RGB", "NCHW", "squash"))
+
+
+def test_boxes_follow_the_photo_into_a_letterbox(tmp_path: Path) -> None:
+    write_manifest(tmp_path, box(0, 0, 0, 200, 100))
+    (frame,) = load_frames(read_boxed_photos(tmp_path).photos, InputSpec("data", 64, 64, "RGB", "NCHW", "letterbox"))
+    assert frame.boxes[0].tolist() == pytest.approx([0.0, 0.25, 1.0, 0.75])
+
+
+def test_a_written_channel_reads_back_the_same(tmp_path: Path) -> None:
+    write_rendered_coins(tmp_path / "coins", 6, seed=4)
+    original = read_boxed_photos(tmp_path / "coins")
+    write_boxed_channel(original.photos, original.labels, tmp_path / "channel")
+    again = read_boxed_photos(tmp_path / "channel")
+    assert again.labels == original.labels == ("one", "two", "five")
+    for first, second in zip(original.photos, again.photos, strict=True):
+        assert [value for row in second.rows for value in row] == pytest.approx(
+            [value for row in first.rows for value in row]
+        )
+
+
+def test_the_tail_of_each_sequence_is_held_out_after_a_gap() -> None:
+    split = split_sequences(numbered("a", 20) + numbered("b", 10), validation_share=0.1, test_share=0.2, gap=1)
+    places = {
+        part: [photo.place for photo in getattr(split, part) if photo.sequence == "a"]
+        for part in ("train", "validation", "test", "unused")
+    }
+    assert places == {
+        "train": list(range(12)),
+        "validation": [13, 14],
+        "test": [16, 17, 18, 19],
+        "unused": [12, 15],
+    }
+
+
+def test_no_frame_is_on_two_sides_and_none_is_lost() -> None:
+    photos = numbered("a", 23) + numbered("b", 51) + numbered("c", 2)
+    split = split_sequences(photos)
+    parts = [photo.path for part in (split.train, split.validation, split.test, split.unused) for photo in part]
+    assert sorted(parts) == sorted(photo.path for photo in photos)
+
+
+def test_a_whole_sequence_can_be_held_out() -> None:
+    rest, held_out = hold_out_sequence(numbered("front", 3) + numbered("back", 2), "back")
+    assert {photo.sequence for photo in rest} == {"front"}
+    assert len(held_out) == 2
