@@ -8,11 +8,15 @@ BinsightError
 |   +-- InvalidArtifactError
 |   +-- MissingKeyError, InvalidKeyError, ScopeError, RateLimitedError
 |   +-- MethodNotAllowedError
+|   +-- InvalidRequestKeyError, RequestKeyReusedError
 +-- NotFoundError                  RouteNotFoundError, ModelNotFoundError, KeyNotFoundError, UploadNotFoundError,
-|                                  DeploymentNotFoundError, RecordNotFoundError, BlobNotFoundError, NoPromotedModelError
-+-- ConflictError                  WriteConflictError, IllegalTransitionError, UploadUsedError, TaskMismatchError
+|                                  DeploymentNotFoundError, RecordNotFoundError, BlobNotFoundError, NoPromotedModelError,
+|                                  JobNotFoundError, DefinitionNotFoundError
++-- ConflictError                  WriteConflictError, IllegalTransitionError, UploadUsedError, TaskMismatchError,
+|                                  JobMismatchError, JobRecordedError, OverBudgetError, BelowGateError, ModelInUseError,
+|                                  RequestRunningError
 +-- UnavailableError               StoreUnavailableError, ModelUnavailableError, EndpointFailedError,
-|                                  EndpointTimeoutError, EndpointThrottledError
+|                                  EndpointTimeoutError, EndpointThrottledError, RunnerUnavailableError
 +-- ProofFailedError
 """
 
@@ -106,6 +110,14 @@ class MethodNotAllowedError(RefusedRequestError):
     """The path exists, the method does not; member `allow`."""
 
 
+class InvalidRequestKeyError(RefusedRequestError):
+    """An Idempotency-Key that is not 1 to 128 plain characters."""
+
+
+class RequestKeyReusedError(RefusedRequestError):
+    """An Idempotency-Key that came before with another body."""
+
+
 class NotFoundError(BinsightError):
     """What was named does not exist."""
 
@@ -138,6 +150,14 @@ class BlobNotFoundError(NotFoundError):
     """The artifact store holds nothing under this name."""
 
 
+class JobNotFoundError(NotFoundError):
+    """The runner knows no training job or evaluation of this name."""
+
+
+class DefinitionNotFoundError(NotFoundError):
+    """There is no job definition of this name."""
+
+
 class NoPromotedModelError(NotFoundError):
     """The task has no promoted model yet."""
 
@@ -162,6 +182,30 @@ class TaskMismatchError(ConflictError):
     """A model of another task than the route's."""
 
 
+class JobMismatchError(ConflictError):
+    """A training job whose algorithm gives no model for the task."""
+
+
+class JobRecordedError(ConflictError):
+    """A training job that a model was recorded from already; member `model`."""
+
+
+class OverBudgetError(ConflictError):
+    """More than the budget allows; member `price`."""
+
+
+class BelowGateError(ConflictError):
+    """A model below its task's gate; member `findings` lists what it misses."""
+
+
+class ModelInUseError(ConflictError):
+    """A model that is live cannot be retired; member `live` says where."""
+
+
+class RequestRunningError(ConflictError):
+    """A request with the same Idempotency-Key has not been answered yet."""
+
+
 class UnavailableError(BinsightError):
     """Nothing is wrong with the request; member `retry_after_s` says when to try again."""
 
@@ -184,6 +228,10 @@ class EndpointFailedError(UnavailableError):
 
 class EndpointTimeoutError(UnavailableError):
     """The endpoint did not answer inside the deadline."""
+
+
+class RunnerUnavailableError(UnavailableError):
+    """What runs training jobs does not answer, or has no room for another."""
 
 
 class ProofFailedError(BinsightError):
