@@ -1,0 +1,87 @@
+"""The whole embedded service inside the test's process, and the steps by which a model comes to answer."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chalicelib.bootstrap import embedded_services
+from chalicelib.config import Settings, from_environment
+from chalicelib.server import EmbeddedServer
+from chalicelib.services.suite import Services
+from tests.functional.client import Client
+
+ADMIN_KEY = "an-admin-key-of-the-tests"
+
+
+@dataclass(frozen=True)
+class Service:
+    settings: Settings
+    services: Services
+    client: Client
+
+    @property
+    def stranger(self) -> Client:
+        return self.client.with_key(None)
+
+    def key(self, *scopes: str) -> str:
+        return str(self.client.post("/keys", {"name": "test", "scopes": list(scopes)}).json()["key"])
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def settings_of(home: Path, **variables: str) -> Settings:
+    return from_environment(
+        {
+            "BINSIGHT_HOME": str(home),
+            "BINSIGHT_PORT": str(free_port()),
+            "BINSIGHT_ADMIN_KEY": ADMIN_KEY,
+            "BINSIGHT_STARTER": "off",
+            "BINSIGHT_ENGINE_THREADS": "1",
+            **variables,
+        }
+    )
+
+
+@contextmanager
+def running(settings: Settings, services: Services | None = None) -> Iterator[Service]:
+    made = services or embedded_services(settings)
+    server = EmbeddedServer(settings, made)
+    server.start()
+    try:
+        yield Service(settings, made, Client(server.port, ADMIN_KEY))
+    finally:
+        server.stop()
+
+
+def upload(client: Client, archive: bytes, content_type: str = "application/gzip") -> str:
+    """The id of an upload whose bytes are there."""
+    terms = {"bytes": len(archive), "sha256": hashlib.sha256(archive).hexdigest(), "content_type": content_type}
+    announced = client.post("/uploads", terms).json()
+    stored = client.put(announced["url"], archive, announced["headers"])
+    assert stored.status == 200, stored.body
+    return str(announced["id"])
+
+
+def register(client: Client, archive: Path) -> dict[str, Any]:
+    answer = client.post("/models", {"upload": upload(client, archive.read_bytes())})
+    assert answer.status == 201, answer.body
+    return dict(answer.json())
+
+
+def promote(client: Client, archive: Path) -> str:
+    """Register, approve and promote; the id of the model that answers now."""
+    model_id = str(register(client, archive)["id"])
+    approved = client.post(f"/models/{model_id}/approve", {"reason": "good on the test split"})
+    assert approved.json()["state"] == "approved", approved.body
+    deployed = client.post("/deploy", {"model": model_id})
+    assert deployed.json()["state"] == "succeeded", deployed.body
+    return model_id
