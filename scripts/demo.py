@@ -94,8 +94,7 @@ def _promote(client: Client, task: str, model: DemoModel) -> str:
         return str(client.call("GET", f"/models?task={task}")["items"][0]["id"])
     upload = client.upload(model.artifact, "application/gzip")
     registered = client.call("POST", "/models", {"upload": upload})
-    approval = {"reason": "the demo's own model", "override": True}
-    client.call("POST", f"/models/{registered['id']}/approve", approval)
+    client.call("POST", f"/models/{registered['id']}/approve", {"reason": "the demo's own model"})
     deployment = client.call("POST", "/deploy", {"model": registered["id"]})
     if deployment["state"] != "succeeded":
         raise DemoError(f"the promotion ended as {deployment['state']}: {deployment['reason']}")
