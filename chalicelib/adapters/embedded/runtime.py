@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from chalicelib.adapters.embedded.image_problems import domain_error
+from chalicelib.adapters.image_problems import domain_error
 from chalicelib.domain.errors import BlobNotFoundError, EndpointFailedError, ModelUnavailableError, ProofFailedError
 from chalicelib.domain.inference import Prediction, ServedModel
 from chalicelib.domain.model import artifact_name

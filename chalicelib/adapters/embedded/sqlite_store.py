@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from chalicelib.adapters.cursors import checked, cursor_of
 from chalicelib.adapters.embedded.schema import migrate
 from chalicelib.domain.errors import RecordNotFoundError, StoreUnavailableError, WriteConflictError
 from chalicelib.domain.ports import (
@@ -30,7 +32,14 @@ from chalicelib.domain.ports import (
 BUSY_TIMEOUT_S = 10.0
 INDEX_COLUMNS = "index1_partition, index1_sort, index2_partition, index2_sort"
 COLUMNS = f"partition, sort, version, body, counters, {INDEX_COLUMNS}, expires_at_s"
-PREFIX_END = "\U0010ffff"
+LAST_CHARACTER = "\U0010ffff"
+
+
+class ThreadConnection(sqlite3.Connection):
+    """Closes itself when its thread ends and drops it, whichever thread that is noticed in."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class SqliteStore(RecordStore):
@@ -38,6 +47,7 @@ class SqliteStore(RecordStore):
         """Opens or makes the file and brings its schema up to date. Raises: StoreUnavailableError."""
         self._path = path
         self._local = threading.local()
+        self._connections: weakref.WeakSet[ThreadConnection] = weakref.WeakSet()
         self._writing = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
         with _vendor_errors():
@@ -62,11 +72,11 @@ class SqliteStore(RecordStore):
         newest_first: bool = False,
     ) -> Page:
         order = _order_columns(index)
-        sql, values = _select(partition, index, order, prefix, after, newest_first)
+        sql, values = _select(partition, index, order, prefix, checked(after, index), newest_first)
         with _vendor_errors():
             rows = self._connection().execute(f"{sql} LIMIT ?", (*values, limit + 1)).fetchall()
         found = [_record(row) for row in rows[:limit]]
-        return Page(tuple(found), _cursor(found[-1], index) if len(rows) > limit else None)
+        return Page(tuple(found), cursor_of(found[-1], index) if len(rows) > limit else None)
 
     def write(self, *writes: Write) -> None:
         with self._writing, _vendor_errors(), self._transaction() as connection:
@@ -78,24 +88,42 @@ class SqliteStore(RecordStore):
 
     def backup(self, target: Path) -> None:
         """A whole copy of the running store. Raises: StoreUnavailableError."""
-        with _vendor_errors(), sqlite3.connect(target) as copy:
+        with _vendor_errors(), closing(sqlite3.connect(target)) as copy:
             self._connection().backup(copy)
-        copy.close()
+
+    def delete_expired(self, now_s: float, limit: int = 1000) -> int:
+        """What DynamoDB's TTL does by itself: records past their `expires_at_s` go. Answers how many went."""
+        sql = (
+            "DELETE FROM records WHERE (partition, sort) IN "
+            "(SELECT partition, sort FROM records WHERE expires_at_s < ? ORDER BY expires_at_s LIMIT ?)"
+        )
+        with self._writing, _vendor_errors(), self._transaction() as connection:
+            return connection.execute(sql, (int(now_s), limit)).rowcount
 
     def close(self) -> None:
-        """Close this thread's connection."""
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
+        """Close the connections of every thread; the store is of no use afterwards."""
+        for connection in list(self._connections):
             connection.close()
-            self._local.connection = None
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+            connection = self._connect()
             self._local.connection = connection
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            factory=ThreadConnection,
+            # Used by its own thread only; closed by any.
+            check_same_thread=False,
+        )
+        self._connections.add(connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
         return connection
 
     @contextmanager
@@ -104,10 +132,12 @@ class SqliteStore(RecordStore):
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            # A COMMIT that fails (a full disk) leaves the transaction open, or has rolled it back already.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
 
 
 @contextmanager
@@ -130,8 +160,9 @@ def _select(
     column = "partition" if index is Index.PRIMARY else f"{index.value}_partition"
     clauses, values = [f"{column} = ?"], [partition]
     if prefix:
-        clauses.append(f"{order[0]} >= ? AND {order[0]} < ?")
-        values += [prefix, prefix + PREFIX_END]
+        bounds = [(">=", prefix), ("<", _beyond(prefix))]
+        clauses += [f"{order[0]} {sign} ?" for sign, bound in bounds if bound]
+        values += [bound for _, bound in bounds if bound]
     if after is not None:
         clauses.append(f"({', '.join(order)}) {'<' if newest_first else '>'} ({', '.join('?' * len(order))})")
         values += list(after)
@@ -141,12 +172,13 @@ def _select(
     return f"SELECT {COLUMNS} FROM records WHERE {where} ORDER BY {ordering}", tuple(values)
 
 
-def _cursor(record: Record, index: Index) -> Cursor:
-    if index is Index.PRIMARY:
-        return (record.key.sort,)
-    place = record.index1 if index is Index.FIRST else record.index2
-    assert place is not None, "a record found through an index has that index"
-    return (place.sort, record.key.partition, record.key.sort)
+def _beyond(prefix: str) -> str | None:
+    """The first text after all that begin with `prefix`; None when there is none. UTF-8 sorts by code point."""
+    stem = prefix.rstrip(LAST_CHARACTER)
+    if not stem:
+        return None
+    following = ord(stem[-1]) + 1
+    return stem[:-1] + chr(0xE000 if following == 0xD800 else following)
 
 
 def _record(row: Sequence[Any]) -> Record:
