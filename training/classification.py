@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.augmentation import STORED_LARGER, Augmentation, mix_up, random_views
-from training.export import ANSWERED_PHOTOS
+from training.datasets.channel import read_channel
 from training.fit import Fitted, Problem, fit
 from training.inference import ForwardPass, load_weights
 from training.layout import ContainerLayout, TrainingError
@@ -17,17 +17,22 @@ from training.metrics import balanced_log_loss, classification_scores
 from training.mxnet_import import mx
 from training.networks.pretrained import CUT, Backbone, cut_layer, load_backbone, rooted_at
 from training.networks.small import (
+    FEATURES,
     FIXED_PARAMETERS,
+    PROBABILITIES,
     normalization_parameters,
     pixel_statistics,
     small_features,
 )
-from training.objective import TARGET, Head, classification_head
+from training.objective import TARGET, Head, Objective, classification_head
+from training.progress import Progress
 from training.samples import Samples, balanced_order, input_spec, load_samples, require_every_class
 from training.settings import TrainSettings
+from training.trained_network import ANSWERED_PHOTOS, TrainedNetwork
 from training.weights import Checkpoints, Weights
 
 Array = NDArray[np.float32]
+CHUNK_PHOTOS = 256
 
 
 @dataclass(frozen=True)
@@ -36,22 +41,12 @@ class ClassificationData:
     validation: Samples
 
 
-@dataclass(frozen=True)
-class TrainedNetwork:
-    """`answer` is the whole network, raw 0-255 photos to probabilities; `weights` all it needs."""
-
-    answer: Any
-    weights: Weights
-    labels: tuple[str, ...]
-    history: tuple[Mapping[str, float], ...]
-    seconds: float
-    some_photos: NDArray[np.uint8]  # (n, height, width, 3), a few of the validation photos
-
-
-def load_data(layout: ContainerLayout, settings: TrainSettings) -> ClassificationData:
+def load_data(layout: ContainerLayout, settings: TrainSettings, objective: Objective) -> ClassificationData:
     spec = input_spec(settings.image_size, settings.fit, settings.input_name)
     enlarge = STORED_LARGER if _augments(settings) else 1.0
-    train = load_samples(layout.require_channel("train"), spec, enlarge=enlarge)
+    folder = layout.require_channel("train")
+    labels = sorted({photo.label for photo in read_channel(folder)}, key=objective.label_order)
+    train = load_samples(folder, spec, labels, enlarge)
     if len(train.labels) < 2:
         raise TrainingError(f"the channel train has one class ({train.labels[0]}): at least two are needed")
     validation = load_samples(layout.require_channel("validation"), spec, train.labels)
@@ -63,16 +58,24 @@ def _augments(settings: TrainSettings) -> bool:
 
 
 def train_classifier(layout: ContainerLayout, settings: TrainSettings, checkpoints: Checkpoints) -> TrainedNetwork:
-    data = load_data(layout, settings)
+    return train_network(layout, settings, checkpoints, CLASSIFY)
+
+
+def train_network(
+    layout: ContainerLayout, settings: TrainSettings, checkpoints: Checkpoints, objective: Objective
+) -> TrainedNetwork:
+    data = load_data(layout, settings, objective)
     if settings.pretrained:
         folder = layout.channel("pretrained") or Path()
-        return train_on_backbone(data, settings, checkpoints, folder / settings.pretrained)
-    return train_from_scratch(data, settings, checkpoints)
+        return train_on_backbone(data, settings, checkpoints, objective, folder / settings.pretrained)
+    return train_from_scratch(data, settings, checkpoints, objective)
 
 
-def train_from_scratch(data: ClassificationData, settings: TrainSettings, checkpoints: Checkpoints) -> TrainedNetwork:
+def train_from_scratch(
+    data: ClassificationData, settings: TrainSettings, checkpoints: Checkpoints, objective: Objective
+) -> TrainedNetwork:
     features = small_features(settings, mx.sym.Variable(settings.input_name))
-    head = classification_head(features, len(data.train.labels), settings.dropout)
+    head = objective.head(features, len(data.train.labels), settings)
     initial = load_weights(*normalization_parameters(*pixel_statistics(data.train.photos)))
     sample_shape = (3, settings.image_size, settings.image_size)
     augmentation = Augmentation(settings.augment, settings.flip)
@@ -80,14 +83,13 @@ def train_from_scratch(data: ClassificationData, settings: TrainSettings, checkp
     def views(chosen: NDArray[np.int64], rng: np.random.Generator) -> Array:
         return random_views(data.train.photos[chosen], settings.image_size, augmentation, rng)
 
-    fitted = _fit_head(
-        head, settings.input_name, sample_shape, views, data, data.validation.photos, initial, settings, checkpoints
-    )
+    inputs = _Inputs(settings.input_name, sample_shape, views, data.validation.photos)
+    fitted = _fit_head(head, inputs, data, initial, settings, checkpoints, objective)
     return _trained(head.answer, fitted.weights, fitted, data)
 
 
 def train_on_backbone(
-    data: ClassificationData, settings: TrainSettings, checkpoints: Checkpoints, prefix: Path
+    data: ClassificationData, settings: TrainSettings, checkpoints: Checkpoints, objective: Objective, prefix: Path
 ) -> TrainedNetwork:
     """Features below the cut are computed once a photo; only what is above it trains."""
     backbone = load_backbone(prefix, mx.sym.Variable(settings.input_name))
@@ -96,53 +98,72 @@ def train_on_backbone(
         **load_weights(backbone.arguments, backbone.auxiliary),
         **load_weights(*normalization_parameters(mean, deviation)),
     }
-    head = classification_head(backbone.features, len(data.train.labels), settings.dropout)
+    head = objective.head(backbone.features, len(data.train.labels), settings)
     cut = cut_layer(backbone, settings.finetune_layers)
     cached = _frozen_features(backbone, cut, frozen, data, settings, checkpoints.folder)
     tail = Head(rooted_at(head.loss, cut), rooted_at(head.answer, cut))
-    views_per_photo = len(cached["train"]) // len(data.train)
 
     def views(chosen: NDArray[np.int64], rng: np.random.Generator) -> Array:
-        return cached["train"][chosen * views_per_photo + rng.integers(views_per_photo, size=len(chosen))]
+        seen = rng.integers(len(cached.train), size=len(chosen))
+        return np.stack([cached.train[view][photo] for view, photo in zip(seen, chosen, strict=True)]).astype(
+            np.float32
+        )
 
-    shape = cached["train"].shape[1:]
-    fitted = _fit_head(tail, CUT, shape, views, data, cached["validation"], frozen, settings, checkpoints)
+    inputs = _Inputs(CUT, cached.validation.shape[1:], views, cached.validation)
+    fitted = _fit_head(tail, inputs, data, frozen, settings, checkpoints, objective)
     return _trained(head.answer, {**frozen, **fitted.weights}, fitted, data)
 
 
 def _trained(answer: Any, weights: Weights, fitted: Fitted, data: ClassificationData) -> TrainedNetwork:
     some = data.validation.photos[:: max(1, len(data.validation) // ANSWERED_PHOTOS)][:ANSWERED_PHOTOS]
-    return TrainedNetwork(answer, weights, data.train.labels, fitted.history, fitted.seconds, some)
+    outputs = {"probabilities": PROBABILITIES, "features": FEATURES}
+    return TrainedNetwork(answer, weights, data.train.labels, fitted.history, fitted.seconds, some, outputs)
+
+
+@dataclass(frozen=True)
+class _CachedFeatures:
+    """train: one array a view, in the order of the photos; half precision where there is much of it."""
+
+    train: list[NDArray[np.floating[Any]]]
+    validation: NDArray[np.floating[Any]]
 
 
 def _frozen_features(
     backbone: Backbone, cut: str, frozen: Weights, data: ClassificationData, settings: TrainSettings, folder: Path
-) -> dict[str, Array]:
-    """By split; the training photos in `cached_views` views each, the first of them as it is. Kept beside checkpoints."""
+) -> _CachedFeatures:
+    """The training photos in `cached_views` views each, the first of them as it is. Kept beside the checkpoints."""
     trunk = backbone.features.get_internals()[cut]
     size = settings.image_size
     forward = ForwardPass(trunk, settings.input_name, (3, size, size), batch_size=16)
     forward.use(frozen)
 
-    def computed(name: str, photos: NDArray[np.uint8] | Array) -> Array:
+    def computed(name: str, chunks: Iterator[NDArray[np.uint8] | Array]) -> NDArray[np.floating[Any]]:
         kept = folder / f"features-{name}.npy"
-        if kept.exists():
-            return np.load(kept)
-        features = forward.run(photos, f"features of {name}")
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / f".{name}.npy"
-        np.save(partial, features)
-        partial.replace(kept)
+        if not kept.exists():
+            parts = [forward.run(chunk) for chunk in chunks]
+            is_large = parts[0].ndim > 2
+            folder.mkdir(parents=True, exist_ok=True)
+            partial = folder / f".{name}.npy"
+            np.save(partial, np.concatenate([part.astype(np.float16) if is_large else part for part in parts]))
+            partial.replace(kept)
+        features: NDArray[np.floating[Any]] = np.load(kept, mmap_mode="r")
         return features
 
-    views = [computed("train", _plain(data.train.photos, size))]
+    photos = data.train.photos
+    progress = Progress("frozen features", len(photos) * settings.cached_views + len(data.validation))
+    views = [computed("train", (_plain(chunk, size) for chunk in _chunks(photos, progress)))]
     augmentation = Augmentation(settings.augment, settings.flip)
     for view in range(1, settings.cached_views):
         rng = np.random.default_rng([settings.seed, view])
-        photos = random_views(data.train.photos, size, augmentation, rng)
-        views.append(computed(f"train-view{view}", photos.transpose(0, 2, 3, 1).astype(np.uint8)))
-    interleaved = np.stack(views, axis=1).reshape(-1, *views[0].shape[1:])
-    return {"train": interleaved, "validation": computed("validation", data.validation.photos)}
+        varied = (random_views(chunk, size, augmentation, rng) for chunk in _chunks(photos, progress))
+        views.append(computed(f"train-view{view}", varied))
+    return _CachedFeatures(views, computed("validation", _chunks(data.validation.photos, progress)))
+
+
+def _chunks(photos: NDArray[np.uint8], progress: Progress) -> Iterator[NDArray[np.uint8]]:
+    for start in range(0, len(photos), CHUNK_PHOTOS):
+        yield photos[start : start + CHUNK_PHOTOS]
+        progress.advance(len(photos[start : start + CHUNK_PHOTOS]))
 
 
 def _plain(photos: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -154,44 +175,46 @@ def _plain(photos: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return views.transpose(0, 2, 3, 1).astype(np.uint8)
 
 
+@dataclass(frozen=True)
+class _Inputs:
+    """What the trained part of the network sees: `views` of chosen training photos, and the validation photos."""
+
+    name: str
+    sample_shape: tuple[int, ...]
+    views: Callable[[NDArray[np.int64], np.random.Generator], Array]
+    validation: NDArray[Any]
+
+
 def _fit_head(
     head: Head,
-    input_name: str,
-    sample_shape: tuple[int, ...],
-    views: Callable[[NDArray[np.int64], np.random.Generator], Array],
+    inputs: _Inputs,
     data: ClassificationData,
-    validation_inputs: NDArray[np.uint8] | Array,
     initial: Weights,
     settings: TrainSettings,
     checkpoints: Checkpoints,
+    objective: Objective,
 ) -> Fitted:
     targets, classes = data.train.targets, len(data.train.labels)
     size = min(settings.batch_size, len(targets))
-    smoothed = smoothed_targets(classes, settings.label_smoothing)
+    smoothed = objective.targets(classes, settings)
 
     def batches(epoch: int) -> Iterator[tuple[Mapping[str, Array], Mapping[str, Array]]]:
         rng = np.random.default_rng([settings.seed, epoch])
         order = balanced_order(targets, settings.class_balance, rng)
         for start in range(0, len(order) - size + 1, size):
             chosen = order[start : start + size]
-            mixed, mixed_targets = mix_up(views(chosen, rng), smoothed[targets[chosen]], settings.mixup, rng)
-            yield {input_name: mixed}, {TARGET: mixed_targets}
+            mixed, mixed_targets = mix_up(inputs.views(chosen, rng), smoothed[targets[chosen]], settings.mixup, rng)
+            yield {inputs.name: mixed}, {TARGET: mixed_targets}
 
-    forward = ForwardPass(head.answer, input_name, sample_shape)
+    forward = ForwardPass(head.answer, inputs.name, inputs.sample_shape)
 
     def score(weights: Weights) -> Mapping[str, float]:
         forward.use({**initial, **weights})
-        probabilities = forward.run(validation_inputs)
-        scores = classification_scores(probabilities, data.validation.targets)
-        return {
-            "validation_loss": balanced_log_loss(probabilities, data.validation.targets),
-            "validation_accuracy": scores.accuracy,
-            "validation_macro_recall": scores.macro_recall,
-        }
+        return objective.score(forward.run(inputs.validation), data.validation.targets)
 
     problem = Problem(
         loss=head.loss,
-        data_shapes={input_name: (size, *sample_shape)},
+        data_shapes={inputs.name: (size, *inputs.sample_shape)},
         target_shapes={TARGET: (size, classes)},
         batches=batches,
         steps_per_epoch=len(targets) // size,
@@ -205,3 +228,19 @@ def _fit_head(
 def smoothed_targets(classes: int, smoothing: float) -> Array:
     """Row k: the target distribution of class k."""
     return np.eye(classes, dtype=np.float32) * np.float32(1 - smoothing) + np.float32(smoothing / classes)
+
+
+def classification_score(probabilities: Array, targets: NDArray[np.int64]) -> Mapping[str, float]:
+    scores = classification_scores(probabilities, targets)
+    return {
+        "validation_loss": balanced_log_loss(probabilities, targets),
+        "validation_accuracy": scores.accuracy,
+        "validation_macro_recall": scores.macro_recall,
+    }
+
+
+CLASSIFY = Objective(
+    head=lambda features, classes, settings: classification_head(features, classes, settings.dropout),
+    targets=lambda classes, settings: smoothed_targets(classes, settings.label_smoothing),
+    score=classification_score,
+)

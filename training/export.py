@@ -16,7 +16,6 @@ from training.weights import Weights
 
 PREFIX = "model"
 ANSWERS = "mxnet-answers.npz"
-ANSWERED_PHOTOS = 4
 OPSET, IR_VERSION = 13, 8  # what onnxruntime 1.14 on a Python 3.7 camera still reads
 # Half precision's ten bits of mantissa: what is rounded away compresses away, in both files alike.
 KEPT_MANTISSA_BITS = 10
@@ -63,14 +62,15 @@ def _split(request: ExportRequest) -> tuple[Mapping[str, Any], Mapping[str, Any]
 
 
 def served_symbol(request: ExportRequest) -> Any:
-    """The symbol with softmax in place of SoftmaxOutput, which MXNet's exporter does not translate."""
+    """The symbol with softmax in place of the operators that DeepLens wants and MXNet's exporter does not translate."""
     internals = request.answer.get_internals()
     layers = {layer.name: layer for layer in (internals[output] for output in internals.list_outputs())}
     return mx.sym.Group([_served(layers[name]) for name in request.served_outputs])
 
 
 def _served(layer: Any) -> Any:
-    if f"{layer.name}_label" not in layer.list_arguments():
+    is_activation = layer.attr("mode") == "channel"  # SoftmaxActivation
+    if f"{layer.name}_label" not in layer.list_arguments() and not is_activation:
         return layer
     return mx.sym.softmax(layer.get_children()[0], axis=1, name=layer.name)
 

@@ -1,10 +1,15 @@
 """Heads: what a network is trained on, and what it answers with once it is trained."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from training.mxnet_import import mx
 from training.networks.small import HEAD, PROBABILITIES
+from training.settings import TrainSettings
 
 TARGET = "target"
 
@@ -15,6 +20,20 @@ class Head:
 
     loss: Any
     answer: Any
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What sets one task of labelled photos apart from another.
+
+    `head(features, labels, settings)`; `targets(labels, settings)` has the target distribution of label k in row k;
+    `score(probabilities, targets)` has a `validation_loss`; `label_order` sorts the labels.
+    """
+
+    head: Callable[[Any, int, TrainSettings], Head]
+    targets: Callable[[int, TrainSettings], NDArray[np.float32]]
+    score: Callable[[NDArray[np.float32], NDArray[np.int64]], Mapping[str, float]]
+    label_order: Callable[[str], Any] = str
 
 
 def classification_head(features: Any, classes: int, dropout: float = 0.0) -> Head:

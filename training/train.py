@@ -12,17 +12,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from training.classification import TrainedNetwork, train_classifier
-from training.datasets.channel import read_channel
+from training.classification import train_classifier
+from training.counting.training import train_counter
+from training.datasets.channel import channel_lines
+from training.detection.training import train_detector
 from training.export import ExportRequest, export, rounded
 from training.layout import ContainerLayout, TrainingError, run_in_container
 from training.mxnet_import import mx
-from training.networks.small import FEATURES, PROBABILITIES
 from training.settings import TrainSettings
+from training.trained_network import TrainedNetwork
 from training.weights import Checkpoints
 
 Program = Callable[[ContainerLayout, TrainSettings, Checkpoints], TrainedNetwork]
-PROGRAMS: Mapping[str, Program] = {"classify": train_classifier}
+PROGRAMS: Mapping[str, Program] = {
+    "classify": train_classifier,
+    "count": train_counter,
+    "detect": train_detector,
+}
 
 
 def train(layout: ContainerLayout) -> None:
@@ -40,8 +46,8 @@ def _identity(layout: ContainerLayout, settings: TrainSettings) -> str:
     """Of the job: settings and photos. A checkpoint is continued by no other."""
     digest = hashlib.sha256(json.dumps(dataclasses.asdict(settings), sort_keys=True).encode())
     for name in ("train", "validation"):
-        for photo in read_channel(layout.require_channel(name)):
-            digest.update(f"{name} {photo.sha256 or photo.path.name} {photo.label}\n".encode())
+        for line in channel_lines(layout.require_channel(name)):
+            digest.update(f"{name} {line}\n".encode())
     return digest.hexdigest()
 
 
@@ -52,14 +58,14 @@ def write_model(network: TrainedNetwork, settings: TrainSettings, layout: Contai
         rounded(network.weights),
         settings.input_name,
         (1, 3, size, size),
-        (PROBABILITIES, FEATURES),
+        tuple(network.outputs.values()),
     )
     export(request, network.some_photos, folder)
     (folder / "training.json").write_text(json.dumps(describe(network, settings, layout), indent=2) + "\n")
 
 
 def describe(network: TrainedNetwork, settings: TrainSettings, layout: ContainerLayout) -> dict[str, Any]:
-    counts = {name: len(read_channel(layout.require_channel(name))) for name in ("train", "validation")}
+    counts = {name: len(channel_lines(layout.require_channel(name))) for name in ("train", "validation")}
     size = settings.image_size
     return {
         "task": settings.task,
@@ -72,7 +78,8 @@ def describe(network: TrainedNetwork, settings: TrainSettings, layout: Container
             "layout": "NCHW",
             "fit": settings.fit,
         },
-        "outputs": {"probabilities": PROBABILITIES, "features": FEATURES},
+        "outputs": dict(network.outputs),
+        **network.facts,
         "hyperparameters": dataclasses.asdict(settings),
         "photos": counts,
         "history": list(network.history),

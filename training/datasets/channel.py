@@ -21,6 +21,7 @@ from training.datasets.photo_set import DatasetError, PhotoSet
 from training.datasets.reading import PHOTO_SUFFIXES
 
 MANIFEST_NAME = "manifest.jsonl"
+BOXED_MANIFEST_NAMES = (MANIFEST_NAME, "annotations.manifest", "output.manifest")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def write_channel(photos: PhotoSet, folder: Path) -> None:
     with (folder / MANIFEST_NAME).open("w", encoding="utf-8") as manifest:
         for photo in photos.photos:
             name = f"photos/{photo.sha256[:24]}{photo.path.suffix.lower()}"
-            _place(photo.path, folder / name)
+            place_photo(photo.path, folder / name)
             line = _classification_line(name, photos.labels.index(photo.label), photo.label, photo.sha256)
             manifest.write(json.dumps(line) + "\n")
 
@@ -46,7 +47,7 @@ def _classification_line(name: str, index: int, label: str, sha256: str) -> dict
     return {"source-ref": name, "label": index, "label-metadata": metadata, "sha256": sha256}
 
 
-def _place(source: Path, target: Path) -> None:
+def place_photo(source: Path, target: Path) -> None:
     if target.exists():
         return
     try:
@@ -64,6 +65,14 @@ def read_channel(folder: Path) -> list[ChannelPhoto]:
     if not photos:
         raise DatasetError(f"the channel {folder} holds no photo")
     return photos
+
+
+def channel_lines(folder: Path) -> list[str]:
+    """One line a photo, whatever is told of it: the same lines, the same channel."""
+    for name in BOXED_MANIFEST_NAMES:
+        if (folder / name).is_file():
+            return [line for line in (folder / name).read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [f"{photo.sha256 or photo.path.name} {photo.label}" for photo in read_channel(folder)]
 
 
 def _read_manifest(manifest: Path) -> Iterator[ChannelPhoto]:

@@ -23,11 +23,10 @@ from device.runtime.fit import fit_image, place
 from device.runtime.image import open_image
 from device.runtime.image_errors import InvalidImageError
 from device.runtime.manifest_types import InputSpec
-from training.datasets.channel import _place
+from training.datasets.channel import BOXED_MANIFEST_NAMES, MANIFEST_NAME, place_photo
 from training.datasets.photo_set import DatasetError, ImportReport, Skipped
 from training.detection.frames import Frame, make_frame
 
-MANIFEST_NAMES = ("manifest.jsonl", "annotations.manifest", "output.manifest")
 LEAST_BOX_SIDE_PX = 2
 Row = tuple[float, float, float, float, float]
 
@@ -83,11 +82,11 @@ def read_boxed_photos(source: Path, labels: Sequence[str] | None = None) -> Boxe
 
 
 def find_manifest(source: Path) -> Path:
-    candidates = [source] if source.is_file() else [source / name for name in MANIFEST_NAMES]
+    candidates = [source] if source.is_file() else [source / name for name in BOXED_MANIFEST_NAMES]
     for candidate in candidates:
         if candidate.is_file():
             return candidate
-    raise DatasetError(f"{source} is no manifest and holds none of {', '.join(MANIFEST_NAMES)}")
+    raise DatasetError(f"{source} is no manifest and holds none of {', '.join(BOXED_MANIFEST_NAMES)}")
 
 
 def _lines(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -163,9 +162,9 @@ def write_boxed_channel(photos: Sequence[BoxedPhoto], labels: Sequence[str], fol
     lines = []
     for index, photo in enumerate(photos):
         name = f"photos/{photo.path.stem}-{index:05d}{photo.path.suffix.lower()}"
-        _place(photo.path, folder / name)
+        place_photo(photo.path, folder / name)
         lines.append(json.dumps(_line(photo, labels, name)))
-    manifest = folder / MANIFEST_NAMES[0]
+    manifest = folder / MANIFEST_NAME
     manifest.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return manifest
 

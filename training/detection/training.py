@@ -20,10 +20,20 @@ from training.fit import Problem, fit
 from training.inference import ForwardPass, load_weights
 from training.layout import ContainerLayout, TrainingError
 from training.networks.small import normalization_parameters, pixel_statistics
-from training.networks.ssd import TARGET, Heads, SsdSpec, build_heads, deploy_symbol, export_symbol, loss_symbol
+from training.networks.ssd import (
+    OFFSETS,
+    PROBABILITIES,
+    TARGET,
+    Heads,
+    SsdSpec,
+    build_heads,
+    deploy_symbol,
+    loss_symbol,
+)
 from training.networks.ssd_backbone import FeatureMaps, pretrained_feature_maps, small_feature_maps
 from training.samples import input_spec
 from training.settings import TrainSettings
+from training.trained_network import ANSWERED_PHOTOS, TrainedNetwork
 from training.weights import Checkpoints, Weights
 
 Array = NDArray[np.float32]
@@ -38,22 +48,6 @@ class DetectionData:
     validation: tuple[Frame, ...]
 
 
-@dataclass(frozen=True)
-class TrainedDetector:
-    """`deploy` holds priors and suppression (DeepLens, `mo`), `export` ends before them (ONNX)."""
-
-    deploy: Any
-    export: Any
-    weights: Weights
-    labels: tuple[str, ...]
-    values: tuple[float | None, ...]
-    thresholds: tuple[float, ...]
-    spec: SsdSpec
-    feature_maps: tuple[tuple[int, int], ...]
-    history: tuple[Mapping[str, float], ...]
-    seconds: float
-
-
 def load_data(layout: ContainerLayout, settings: TrainSettings, options: DetectionOptions) -> DetectionData:
     """Validation frames come with frames composed of their objects, so that sums of several are judged as well."""
     spec = input_spec(settings.image_size, settings.fit, settings.input_name)
@@ -63,6 +57,8 @@ def load_data(layout: ContainerLayout, settings: TrainSettings, options: Detecti
         print("\n".join(part.report.lines()), flush=True)
     frames = load_frames(validation.photos, spec)
     composed = compose_frames(frames, options.composed_per_frame * len(frames), options.added_objects, settings.seed)
+    if not frames:
+        raise TrainingError("the channel validation has no frame")
     return DetectionData(train.labels, tuple(load_frames(train.photos, spec)), (*frames, *composed))
 
 
@@ -74,7 +70,8 @@ def compose_frames(frames: Sequence[Frame], count: int, most_added: int, seed: i
     return [add_objects(frames[index % len(frames)], frames, 1 + index % most_added, random) for index in range(count)]
 
 
-def train_detector(layout: ContainerLayout, settings: TrainSettings, checkpoints: Checkpoints) -> TrainedDetector:
+def train_detector(layout: ContainerLayout, settings: TrainSettings, checkpoints: Checkpoints) -> TrainedNetwork:
+    """Its symbol ends in priors and suppression, for DeepLens and `mo`; what is served are the heads before them."""
     options = DetectionOptions.parse(settings.options)
     data = load_data(layout, settings, options)
     values = options.values_of(data.labels)
@@ -88,19 +85,32 @@ def train_detector(layout: ContainerLayout, settings: TrainSettings, checkpoints
     scorer = _Scorer(heads, spec, settings, data, values)
     problem = _problem(heads, spec, settings, options, data, initial, maps.fixed, scorer)
     fitted = fit(problem, settings, checkpoints)
-    weights = {**initial, **fitted.weights}
-    return TrainedDetector(
-        deploy=deploy_symbol(heads, spec),
-        export=export_symbol(heads),
-        weights=weights,
+    return TrainedNetwork(
+        answer=deploy_symbol(heads, spec),
+        weights={**initial, **fitted.weights},
         labels=data.labels,
-        values=values,
-        thresholds=tuple(scorer.thresholds(weights)),
-        spec=spec,
-        feature_maps=maps.sizes(settings.image_size, settings.image_size),
         history=fitted.history,
         seconds=fitted.seconds,
+        some_photos=np.stack([frame.pixels for frame in data.validation[:ANSWERED_PHOTOS]]),
+        outputs={"probabilities": PROBABILITIES, "offsets": OFFSETS},
+        facts={
+            "values": dict(zip(data.labels, values, strict=True)),
+            "detection": detection_block(spec, maps.sizes(settings.image_size, settings.image_size)),
+        },
     )
+
+
+def detection_block(spec: SsdSpec, feature_maps: tuple[tuple[int, int], ...]) -> dict[str, Any]:
+    """As the manifest has it: all the runtime needs to make boxes of the heads."""
+    return {
+        "feature_maps": [list(shape) for shape in feature_maps],
+        "sizes": [list(layer.sizes) for layer in spec.layers],
+        "ratios": [list(layer.ratios) for layer in spec.layers],
+        "variances": list(spec.variances),
+        "nms_threshold": spec.nms_threshold,
+        "max_boxes": spec.max_boxes,
+        "label_base": 0,
+    }
 
 
 def build_feature_maps(
@@ -136,9 +146,6 @@ class _Scorer:
     def detections(self, weights: Weights) -> list[Array]:
         self.detect.use(weights)
         return [rows[rows[:, 0] >= 0] for rows in self.detect.run(self.pixels)]
-
-    def thresholds(self, weights: Weights) -> list[float]:
-        return choose_thresholds(self.detections(weights), self.data.validation, self.spec.classes)
 
     def __call__(self, weights: Weights) -> Mapping[str, float]:
         detections = self.detections(weights)
@@ -189,9 +196,3 @@ def _problem(
         initial=initial,
         fixed=tuple(name for name in fixed if name in loss.list_arguments()),
     )
-
-
-def require_frames(data: DetectionData) -> DetectionData:
-    if not data.train or not data.validation:
-        raise TrainingError("detection needs frames in the channels train and validation")
-    return data

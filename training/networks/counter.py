@@ -44,4 +44,5 @@ def neighbour_targets(counts: int, spread: float) -> np.ndarray[Any, np.dtype[np
     if spread <= 0:
         return np.eye(counts, dtype=np.float32)
     shares = np.exp(-distance / spread)
-    return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+    targets: np.ndarray[Any, np.dtype[np.float32]] = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+    return targets

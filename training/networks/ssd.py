@@ -15,6 +15,8 @@ from training.mxnet_import import mx
 Symbol = Any  # mxnet carries no type information
 
 TARGET = "boxes"
+PROBABILITIES = "cls_prob"
+OFFSETS = "loc"
 IGNORED = -1
 
 
@@ -60,7 +62,7 @@ def build_heads(feature_maps: Sequence[Symbol], spec: SsdSpec) -> Heads:
     by_prior = mx.sym.Reshape(mx.sym.Concat(*scores, dim=1), shape=(0, -1, spec.classes + 1))
     return Heads(
         scores=mx.sym.transpose(by_prior, axes=(0, 2, 1), name="cls_scores"),
-        offsets=mx.sym.Concat(*offsets, dim=1, name="loc"),
+        offsets=mx.sym.Concat(*offsets, dim=1, name=OFFSETS),
         priors=mx.sym.Reshape(mx.sym.Concat(*priors, dim=1), shape=(0, -1, 4), name="priors"),
     )
 
@@ -99,7 +101,7 @@ def loss_symbol(heads: Heads, spec: SsdSpec) -> Symbol:
 
 def deploy_symbol(heads: Heads, spec: SsdSpec) -> Symbol:
     """Output (N, A, 6): class or -1, score, left, top, right, bottom in 0-1, what awscam's `ssd` parser reads."""
-    probabilities = mx.sym.SoftmaxActivation(heads.scores, mode="channel", name="cls_prob")
+    probabilities = mx.sym.SoftmaxActivation(heads.scores, mode="channel", name=PROBABILITIES)
     return mx.sym.contrib.MultiBoxDetection(
         probabilities,
         heads.offsets,
@@ -114,4 +116,4 @@ def deploy_symbol(heads: Heads, spec: SsdSpec) -> Symbol:
 
 def export_symbol(heads: Heads) -> Symbol:
     """Outputs `cls_prob` (1, C+1, A), background first, and `loc` (1, A*4): all that ONNX can hold of it."""
-    return mx.sym.Group([mx.sym.softmax(heads.scores, axis=1, name="cls_prob"), heads.offsets])
+    return mx.sym.Group([mx.sym.softmax(heads.scores, axis=1, name=PROBABILITIES), heads.offsets])

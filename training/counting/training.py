@@ -1,0 +1,55 @@
+"""The counting task: photos of how many objects each, to a network that answers with a probability per count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.classification import train_network
+from training.counting.metrics import count_scores, log_loss
+from training.layout import ContainerLayout, TrainingError
+from training.networks.counter import neighbour_targets, ordinal_head
+from training.objective import Objective
+from training.settings import TrainSettings
+from training.trained_network import TrainedNetwork
+from training.weights import Checkpoints
+
+
+def train_counter(layout: ContainerLayout, settings: TrainSettings, checkpoints: Checkpoints) -> TrainedNetwork:
+    """`label_smoothing` is how far a target spreads to its neighbours.
+
+    Raises: TrainingError, for labels that are not 0, 1, 2 and so on.
+    """
+    network = train_network(layout, settings, checkpoints, COUNT)
+    if list(network.labels) != [str(count) for count in range(len(network.labels))]:
+        raise TrainingError(
+            f"counts must be 0, 1, 2 and so on, every one with photos; found {', '.join(network.labels)}"
+        )
+    return network
+
+
+def count_score(probabilities: NDArray[np.float32], targets: NDArray[np.int64]) -> Mapping[str, float]:
+    scores = count_scores(probabilities, targets)
+    return {
+        "validation_loss": log_loss(probabilities, targets) + scores.ranked_probability_score,
+        "validation_accuracy": scores.accuracy,
+        "validation_within_one": scores.within_one,
+        "validation_rmse": scores.rmse,
+    }
+
+
+def _whole_number(label: str) -> Any:
+    if not label.isdecimal():
+        raise TrainingError(f"{label!r} is no count: the labels of a counter are whole numbers")
+    return int(label)
+
+
+COUNT = Objective(
+    head=lambda features, counts, settings: ordinal_head(features, counts, settings.dropout),
+    targets=lambda counts, settings: neighbour_targets(counts, settings.label_smoothing),
+    score=count_score,
+    label_order=_whole_number,
+)
