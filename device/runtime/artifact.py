@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 from typing import IO, Dict, Iterator, List, Optional, Union, cast
 
-from device.runtime.manifest import MANIFEST_FILE, FileEntry, Manifest, ManifestError, read_manifest
+from device.runtime.manifest import MANIFEST_FILE, FileEntry, Manifest, read_manifest
 
 MAX_TOTAL_BYTES = 1024 * 1024 * 1024
 MAX_FILES = 64
@@ -109,7 +109,14 @@ def _extract(archive: Path, part: Path, max_total_bytes: int) -> List[str]:
                 _check_member(member, names)
                 names.append(member.name)
                 _copy(tar, member, part / member.name)
+        _read_to_the_end(bounded)
     return names
+
+
+def _read_to_the_end(stream: IO[bytes]) -> None:
+    """Only there does gzip compare its checksum, or find that the end is missing."""
+    for _ in _chunks(stream):
+        continue
 
 
 def _check_member(member: tarfile.TarInfo, names: List[str]) -> None:
@@ -197,15 +204,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-__all__ = [
-    "MAX_TOTAL_BYTES",
-    "ArtifactError",
-    "ManifestError",
-    "describe_files",
-    "digest_of",
-    "pack",
-    "unpack",
-    "verify",
-]
