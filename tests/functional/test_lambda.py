@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,7 +72,7 @@ def test_a_photo_in_base64_is_classified(app: BinsightApp, content_type: str | N
     response = app(gateway_event("POST", "/classify", PHOTO, headers), None)
     assert response["statusCode"] == 200, response
     assert json.loads(response["body"])["label"] == "landfill"
-    assert response["isBase64Encoded"] is False
+    assert not response.get("isBase64Encoded")
 
 
 def test_the_last_of_several_query_values_counts(app: BinsightApp) -> None:
@@ -93,7 +92,7 @@ def test_a_path_parameter_reaches_its_route(app: BinsightApp) -> None:
 
 
 def test_a_body_that_is_not_the_base64_it_should_be_is_refused(app: BinsightApp) -> None:
-    event = {**gateway_event("POST", "/classify", PHOTO, authorized()), "body": "?"}
+    event = {**gateway_event("POST", "/classify", PHOTO, authorized()), "body": "abc"}
     response = app(event, None)
     assert (response["statusCode"], json.loads(response["body"])["type"]) == (400, f"{TYPE_PREFIX}malformed-body")
 
@@ -116,7 +115,7 @@ def test_the_page_is_text_whatever_is_accepted(app: BinsightApp, accept: str | N
     assert response["body"].startswith("<!doctype html>")
 
 
-def test_a_fault_of_ours_is_a_problem_with_the_request_id(serving: Service, capsys: Any, tmp_path: Path) -> None:
+def test_a_fault_of_ours_is_a_problem_with_the_request_id() -> None:
     def no_services() -> Any:
         raise OSError("the disk is gone")
 
@@ -125,3 +124,8 @@ def test_a_fault_of_ours_is_a_problem_with_the_request_id(serving: Service, caps
     assert (response["statusCode"], body["type"]) == (500, f"{TYPE_PREFIX}internal-error")
     assert body["request_id"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
     assert "disk" not in response["body"]
+
+
+def test_a_test_from_the_gateways_console_has_no_headers(app: BinsightApp) -> None:
+    event = {**gateway_event("POST", "/classify", PHOTO), "headers": None, "multiValueHeaders": None}
+    assert app(event, None)["statusCode"] == 401
