@@ -75,7 +75,7 @@ def _prefix(pretrained: str | None) -> Path | None:
     prefix = Path(pretrained)
     if not prefix.with_name(f"{prefix.name}-symbol.json").is_file():
         raise DemoTrainingError(
-            f"PRETRAINED={pretrained} names no MXNet checkpoint: {prefix.name}-symbol.json and {prefix.name}-0000.params "
-            f"should lie in {prefix.parent}."
+            f"PRETRAINED={pretrained} names no MXNet checkpoint: {prefix.parent} should hold {prefix.name}-symbol.json "
+            f"and {prefix.name}-0000.params."
         )
     return prefix
