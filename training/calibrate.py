@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from device.runtime.predictor import Predictor
 from device.runtime.scene import SceneMeasurement
+from training.counting.calibration import count_decision
 from training.datasets.channel import ChannelPhoto
 from training.predictions import Predictions, of_known_labels, predict_photos
 from training.references import Features, distances, reference_count, reference_features
@@ -48,7 +49,15 @@ def calibrate_model(
     seen = of_known_labels(predictor, predict_photos(predictor, _evenly(train, MAX_SCENE_PHOTOS), "measuring scenes"))
     references, described = choose_references(seen, held_out)
     scene = {**scene_quantiles(seen.scenes), "references": described}
-    return Calibration(choose_decision(held_out), scene, references)
+    return Calibration(_decision(predictor.manifest.task, held_out), scene, references)
+
+
+def _decision(task: str, held_out: Predictions) -> dict[str, Any]:
+    decision = choose_decision(held_out)
+    if task != "count":
+        return decision
+    calibrated = with_temperature(held_out.raw, decision["temperature"])
+    return {**decision, **count_decision(calibrated, held_out.targets, held_out.labels)}
 
 
 def _evenly(photos: Sequence[ChannelPhoto], count: int) -> list[ChannelPhoto]:

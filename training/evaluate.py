@@ -16,6 +16,7 @@ import numpy as np
 from device.runtime.artifact import ArtifactError, unpack
 from device.runtime.manifest import ManifestError
 from device.runtime.predictor import Predictor
+from training.counting.evaluation import beyond_range_figures, count_figures
 from training.datasets.channel import ChannelPhoto, read_channel
 from training.datasets.photo_set import DatasetError
 from training.metrics import (
@@ -37,13 +38,19 @@ def evaluate(predictor: Predictor, photos: Sequence[ChannelPhoto]) -> dict[str, 
     answered = predict_photos(predictor, photos, "evaluating")
     predictions = of_known_labels(predictor, answered)
     strangers = [each for each in answered if each.photo.label not in predictions.labels]
+    task = predictor.manifest.task
     return {
-        "task": predictor.manifest.task,
+        "task": task,
         **classification_figures(predictions),
+        **(count_figures(predictions) if task == "count" else {}),
         "decisions": decision_figures(predictions.answered),
-        "other_labels": {"photos": len(strangers), "unknown": sum(each.decision.unknown for each in strangers)},
+        **({"beyond_range": beyond_range_figures(strangers)} if task == "count" else other_labels(strangers)),
         "worst": worst_mistakes(predictions),
     }
+
+
+def other_labels(strangers: Sequence[Prediction]) -> dict[str, Any]:
+    return {"other_labels": {"photos": len(strangers), "unknown": sum(each.decision.unknown for each in strangers)}}
 
 
 def classification_figures(predictions: Predictions) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from device.runtime.decision import ClassificationDecision
+from device.runtime.decision import ClassificationDecision, CountDecision
 from device.runtime.image_errors import InvalidImageError
 from device.runtime.predictor import Answer, Predictor
 from device.runtime.scene import SceneMeasurement
@@ -25,8 +25,8 @@ class Prediction:
     answer: Answer
 
     @property
-    def decision(self) -> ClassificationDecision:
-        assert isinstance(self.answer.result, ClassificationDecision)
+    def decision(self) -> ClassificationDecision | CountDecision:
+        assert isinstance(self.answer.result, ClassificationDecision | CountDecision)
         return self.answer.result
 
 

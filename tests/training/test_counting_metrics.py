@@ -65,7 +65,7 @@ def test_the_share_is_chosen_so_that_the_wanted_part_of_the_intervals_holds_the_
 def test_few_photos_inside_the_range_are_taken_for_beyond_it() -> None:
     probabilities = some_probabilities(2000)
     targets = probabilities.argmax(axis=1)
-    limit = choose_beyond_probability(probabilities, targets)
+    limit = choose_beyond_probability(probabilities)
     flagged = (targets == 5) & (probabilities[:, 5] >= limit)
     assert 0 < flagged.sum() <= 0.05 * len(targets)
 
@@ -74,4 +74,6 @@ def test_the_decision_names_the_trained_range() -> None:
     probabilities = some_probabilities(300)
     decision = count_decision(probabilities, probabilities.argmax(axis=1), ("0", "1", "2", "3", "4", "5"))
     assert decision["trained_range"] == [0, 5]
+    assert set(decision["thresholds"]) == {"0", "1", "2", "3", "4", "5"}
+    assert 0 <= decision["ambiguous_margin"] < min(decision["thresholds"].values())
     assert 0.0 < decision["interval"] < 1.0

@@ -14,8 +14,8 @@ from training.counting.metrics import Floats, Ints, interval_coverage
 
 SHARES = np.round(np.arange(0.3, 0.96, 0.005), 3)
 WANTED_COVERAGE = 0.81  # promised are 80%; a little over keeps the promise on other photos
-BEYOND_QUANTILE = 0.97
-SURE_ENOUGH_TO_DOUBT = 0.6
+FLAGGED_IN_RANGE = 0.04  # of validation photos, none of which is beyond the range
+DOUBTED_QUANTILE = 0.03  # of validation photos whose answer is the least sure, or has the smallest lead
 
 
 def choose_interval_share(probabilities: Floats, targets: Ints, wanted: float = WANTED_COVERAGE) -> float:
@@ -26,23 +26,26 @@ def choose_interval_share(probabilities: Floats, targets: Ints, wanted: float = 
     return float(SHARES[nearest])
 
 
-def choose_beyond_probability(probabilities: Floats, targets: Ints) -> float:
-    """How sure of the highest count an answer must be to mean "this many or more".
-
-    All but a few validation photos, none of which is beyond the range, stay below it.
-    """
+def choose_beyond_probability(probabilities: Floats) -> float:
+    """How sure of the highest count an answer must be to mean "this many or more": few in range are that sure."""
     highest = probabilities.shape[1] - 1
-    sure = probabilities[probabilities.argmax(axis=1) == highest, highest]
-    if not len(sure):
-        return 1.0
-    return float(np.clip(np.quantile(sure, BEYOND_QUANTILE), SURE_ENOUGH_TO_DOUBT, 1.0))
+    sure = np.where(probabilities.argmax(axis=1) == highest, probabilities[:, highest], 0.0)
+    return float(max(np.quantile(sure, 1 - FLAGGED_IN_RANGE), 1 / probabilities.shape[1]))
 
 
 def count_decision(probabilities: Floats, targets: Ints, labels: tuple[str, ...]) -> dict[str, Any]:
-    """The count's part of the manifest's `decision`, from calibrated probabilities."""
+    """The manifest's `decision` but for its temperature, from calibrated probabilities.
+
+    A count is seldom sure to the piece, and its interval says so: only the least sure answers are unknown.
+    """
     counts = [int(label) for label in labels]
+    ordered = np.sort(probabilities, axis=1)
+    threshold = float(np.quantile(ordered[:, -1], DOUBTED_QUANTILE))
+    margin = float(np.quantile(ordered[:, -1] - ordered[:, -2], DOUBTED_QUANTILE))
     return {
+        "thresholds": dict.fromkeys(labels, round(threshold, 4)),
+        "ambiguous_margin": round(margin, 4),
         "trained_range": [min(counts), max(counts)],
         "interval": choose_interval_share(probabilities, targets),
-        "beyond_probability": round(choose_beyond_probability(probabilities, targets), 4),
+        "beyond_probability": round(choose_beyond_probability(probabilities), 4),
     }

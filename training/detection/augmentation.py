@@ -116,6 +116,14 @@ def add_objects(frame: Frame, donors: Sequence[Frame], count: int, random: Rando
     return Frame(pixels, np.array(classes, dtype=np.int64), np.array(boxes, dtype=np.float32).reshape(-1, 4))
 
 
+def compose_frames(frames: Sequence[Frame], count: int, most_added: int, seed: int) -> list[Frame]:
+    """Frames with one to `most_added` objects of the others added, the same ones for the same seed."""
+    random = Random(seed)
+    if not most_added or not frames:
+        return []
+    return [add_objects(frames[index % len(frames)], frames, 1 + index % most_added, random) for index in range(count)]
+
+
 def box_px(box: npt.NDArray[np.float32], pixels: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
     height, width = pixels.shape[:2]
     left, top = round(float(box[0]) * width), round(float(box[1]) * height)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.detection.anchors import fit_anchors
-from training.detection.augmentation import add_objects, augment
+from training.detection.augmentation import augment, compose_frames
 from training.detection.channel import load_frames, read_boxed_photos
 from training.detection.evaluation import choose_thresholds, evaluate_detections
 from training.detection.frames import Frame, batch_labels, batch_pixels
@@ -60,14 +60,6 @@ def load_data(layout: ContainerLayout, settings: TrainSettings, options: Detecti
     if not frames:
         raise TrainingError("the channel validation has no frame")
     return DetectionData(train.labels, tuple(load_frames(train.photos, spec)), (*frames, *composed))
-
-
-def compose_frames(frames: Sequence[Frame], count: int, most_added: int, seed: int) -> list[Frame]:
-    """Frames with one to `most_added` objects of the others added, the same ones for the same seed."""
-    random = np.random.RandomState(seed)
-    if not most_added or not frames:
-        return []
-    return [add_objects(frames[index % len(frames)], frames, 1 + index % most_added, random) for index in range(count)]
 
 
 def train_detector(layout: ContainerLayout, settings: TrainSettings, checkpoints: Checkpoints) -> TrainedNetwork:
