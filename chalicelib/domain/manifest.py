@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -133,4 +134,13 @@ def checked_manifest(document: Mapping[str, Any]) -> Mapping[str, Any]:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "manifest"
         raise InvalidArtifactError(f"manifest.json, {field}: {first['msg']}.") from error
+    _check_finite(document)
     return document
+
+
+def _check_finite(document: Mapping[str, Any]) -> None:
+    # Python's parser takes NaN, and the members that nobody looks into (metrics) would hand it on to every caller.
+    try:
+        json.dumps(document, allow_nan=False)
+    except ValueError as error:
+        raise InvalidArtifactError("manifest.json: NaN and infinity are not JSON; package the model again.") from error

@@ -38,11 +38,6 @@ def status_of(error: ClientError) -> int:
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
-def is_missing(error: ClientError) -> bool:
-    """S3's ways to say that there is no such object."""
-    return code_of(error) in ("404", "NoSuchKey", "NotFound")
-
-
 @contextmanager
 def store_errors(store: str, passing: frozenset[str] = frozenset()) -> Iterator[None]:
     """`store` is named in the detail; a ClientError whose code is `passing` is the caller's to read.
