@@ -93,7 +93,13 @@ def _decode(data: bytes, header: ImageHeader, spec: Optional[InputSpec]) -> Imag
         if needed:
             image.draft(None, needed)
         image.load()
-        return _upright(_to_rgb(_shrunk(image, needed)), header.orientation)
+        small = image if header.format == "jpeg" else _shrunk(image, needed)
+        return _upright(_to_rgb(small), header.orientation)
+
+
+def reduce_image(image: Image.Image, spec: InputSpec) -> Image.Image:
+    """A frame far larger than the model's input, averaged to a fraction of its size, as a photo would be decoded."""
+    return _shrunk(image, (round(_MARGIN * spec.width), round(_MARGIN * spec.height)))
 
 
 def _needed_size(header: ImageHeader, spec: Optional[InputSpec]) -> Optional[Tuple[int, int]]:
@@ -108,7 +114,7 @@ def _shrunk(image: Image.Image, needed: Optional[Tuple[int, int]]) -> Image.Imag
     # Palettes, 16-bit samples and colours that stand for transparency cannot be averaged before they are converted.
     if needed is None or image.mode not in _AVERAGED or "transparency" in image.info:
         return image
-    factor = min(image.width // (2 * needed[0]), image.height // (2 * needed[1]))
+    factor = min(image.width // needed[0], image.height // needed[1])
     return image.reduce(factor) if factor >= 2 else image
 
 

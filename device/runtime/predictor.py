@@ -23,7 +23,7 @@ from device.runtime.decision import (
 )
 from device.runtime.engines import Engine, EngineError, load_engine
 from device.runtime.fit import fit_image
-from device.runtime.image import open_image
+from device.runtime.image import open_image, reduce_image
 from device.runtime.image_errors import InvalidImageError
 from device.runtime.image_header import MAX_PIXELS, read_header
 from device.runtime.manifest import Manifest, read_manifest
@@ -98,8 +98,9 @@ class Predictor:
     def predict_image(self, image: Image.Image) -> Answer:
         """image: RGB, upright. Raises: EngineError, ModelOutputError."""
         stages = _Stages()
+        reduced = reduce_image(image, self.manifest.input)
         stages.end("decode")
-        return self._answer(image, image.size, stages)
+        return self._answer(reduced, image.size, stages)
 
     def self_test(self) -> None:
         """Answers the artifact's own photo and compares. Raises: SelfTestError, whatever goes wrong."""

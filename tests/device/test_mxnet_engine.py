@@ -7,11 +7,11 @@ from typing import Any, List
 
 import numpy as np
 import pytest
-from tests.device.models import BLUE, RED, manifest_document, model_folder, plain, png
 
 from device.runtime.artifact import describe_files
 from device.runtime.engines import EngineError
 from device.runtime.predictor import Predictor
+from tests.device.models import BLUE, RED, manifest_document, model_folder, plain, png
 
 mx = pytest.importorskip("mxnet", reason="mxnet is not installed here; run by the training environment")
 

@@ -252,3 +252,9 @@ def test_references_are_never_unpickled(tmp_path: Path) -> None:
 
 def test_the_networks_of_the_tests_are_small() -> None:
     assert all(path.stat().st_size < 4096 for path in DATA.glob("*.onnx"))
+
+
+def test_a_large_frame_keeps_the_pixels_of_its_own_size(tmp_path: Path) -> None:
+    found = load(tmp_path, "detect").predict_image(banknotes().resize((2400, 1600))).result.to_json()
+    by_label = {each["label"]: each["box_px"] for each in found["detections"]}
+    assert by_label["1000"] == {"xmin": 600, "ymin": 0, "xmax": 1200, "ymax": 400}
