@@ -93,7 +93,7 @@ def _color(section: Section) -> Optional[Tuple[int, int, int]]:
 
 def _check_counts(names: Any) -> None:
     for index, name in enumerate(names):
-        if not name.isdigit() or str(int(name)) != name:
+        if not (name.isascii() and name.isdigit()) or str(int(name)) != name:
             raise DocumentError("labels[%d].name: a count's label must be a whole number, not %r" % (index, name))
         if index and int(name) <= int(names[index - 1]):
             raise DocumentError("labels[%d].name: counts must ascend; %r follows %r" % (index, name, names[index - 1]))
