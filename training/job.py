@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,28 +18,12 @@ from typing import Any
 
 from device.runtime.artifact import ArtifactError
 from device.runtime.manifest import ManifestError
-from training.calibrate import calibrate_model
-from training.datasets.channel import read_channel
-from training.datasets.folder import import_folder
-from training.datasets.photo_set import DatasetError, PhotoSet, require_trainable
-from training.datasets.rendered import write_rendered_waste
-from training.datasets.split import Split, split_photos
-from training.evaluate import evaluate
+from training.datasets.photo_set import DatasetError
 from training.package import Draft, PackagingError, Provenance, add_calibration, add_self_test, begin, finish
-from training.prepare import prepare_layout
+from training.prepare import write_hyperparameters
+from training.tasks import TASKS, PreparedData
 
-RENDERED_PER_LABEL = 1200
 REPOSITORY = Path(__file__).resolve().parent.parent
-# Chosen for two slow cores: rendered photos from scratch in about a minute, a frozen backbone's head in seconds.
-FROM_SCRATCH = {"image_size": "64", "epochs": "24", "average_decay": "0.98", "max_seconds": "100"}
-PRETRAINED = {
-    "image_size": "224",
-    "optimizer": "adam",
-    "learning_rate": "0.003",
-    "weight_decay": "0",
-    "epochs": "60",
-    "patience": "15",
-}
 
 
 class JobError(RuntimeError):
@@ -56,7 +39,8 @@ class JobRequest:
     training_python: Path
     data: Path | None = None
     pretrained: Path | None = None
-    name: str = "waste"
+    task: str = "classify"
+    name: str = ""  # of the model; the task has one of its own
     seed: int = 0
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     sources: Sequence[Mapping[str, str]] = ()
@@ -73,28 +57,19 @@ class JobResult:
 def run_job(request: JobRequest) -> JobResult:
     """Raises: JobError, DatasetError, PackagingError; `out` holds a whole model or none."""
     shutil.rmtree(request.work, ignore_errors=True)
-    photos = load_photos(request)
-    for line in photos.report.lines():
-        print(line, flush=True)
-    split = split_photos(photos, seed=request.seed)
+    task = TASKS[request.task]
     layout = request.work / "ml"
-    prepare_layout(layout, split, job_hyperparameters(request), request.pretrained)
+    data = task.prepare(request.data, request.work / "rendered", layout / "input" / "data", request.seed)
+    print("\n".join(data.report), flush=True)
+    write_hyperparameters(layout, job_hyperparameters(request), request.pretrained)
     run_training(request, layout)
-    return package_job(request, layout, photos, split)
-
-
-def load_photos(request: JobRequest) -> PhotoSet:
-    if request.data is not None:
-        return require_trainable(import_folder(request.data))
-    begun_s = time.monotonic()
-    folder = write_rendered_waste(request.work / "rendered", RENDERED_PER_LABEL, request.seed)
-    print(f"rendered {3 * RENDERED_PER_LABEL} photos in {time.monotonic() - begun_s:.0f} s", flush=True)
-    return require_trainable(import_folder(folder))
+    return package_job(request, layout, data)
 
 
 def job_hyperparameters(request: JobRequest) -> dict[str, str]:
-    chosen = PRETRAINED if request.pretrained else FROM_SCRATCH
-    return {**chosen, "seed": str(request.seed), **request.hyperparameters}
+    task = TASKS[request.task]
+    chosen = task.pretrained if request.pretrained else task.from_scratch
+    return {"task": request.task, **chosen, "seed": str(request.seed), **request.hyperparameters}
 
 
 def run_training(request: JobRequest, layout: Path) -> None:
@@ -110,24 +85,24 @@ def run_training(request: JobRequest, layout: Path) -> None:
         raise JobError(reason)
 
 
-def package_job(request: JobRequest, layout: Path, photos: PhotoSet, split: Split) -> JobResult:
-    channels = {name: read_channel(layout / "input" / "data" / name) for name in split.parts()}
-    draft = begin(layout / "model", request.work / "package", _provenance(request, photos, split))
+def package_job(request: JobRequest, layout: Path, data: PreparedData) -> JobResult:
+    task, channels = TASKS[request.task], layout / "input" / "data"
+    draft = begin(layout / "model", request.work / "package", _provenance(request, data))
     with draft.predictor() as predictor:
-        calibration = calibrate_model(predictor, channels["train"], channels["validation"])
+        calibration = task.calibrate(predictor, channels)
     add_calibration(draft, calibration)
     with draft.predictor() as predictor:
-        metrics = {name: evaluate(predictor, channels[name]) for name in ("validation", "test")}
+        metrics = {name: task.evaluate(predictor, channels / name) for name in ("validation", "test")}
     draft.write(metrics={name: summary(figures) for name, figures in metrics.items()})
-    return _finished(request, layout, draft, metrics)
+    add_self_test(draft, task.self_test_photos(request.seed))
+    return _finished(request, channels / "test", draft, metrics)
 
 
-def _finished(request: JobRequest, layout: Path, draft: Draft, metrics: Mapping[str, Any]) -> JobResult:
-    add_self_test(draft, request.seed)
+def _finished(request: JobRequest, held_out: Path, draft: Draft, metrics: Mapping[str, Any]) -> JobResult:
     artifact = request.out / "model.tar.gz"
     digest = finish(draft, artifact)
     (request.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    return JobResult(artifact, digest, metrics, layout / "input" / "data" / "test")
+    return JobResult(artifact, digest, metrics, held_out)
 
 
 def summary(figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,13 +110,14 @@ def summary(figures: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in figures.items() if isinstance(value, int | float) or name == "recall"}
 
 
-def _provenance(request: JobRequest, photos: PhotoSet, split: Split) -> Provenance:
+def _provenance(request: JobRequest, data: PreparedData) -> Provenance:
+    name = request.name or TASKS[request.task].model_name
     return Provenance(
-        name=request.name,
-        dataset_fingerprint=photos.fingerprint(),
-        job=f"local-{request.name}-{photos.fingerprint()[:12]}",
+        name=name,
+        dataset_fingerprint=data.fingerprint,
+        job=f"local-{name}-{data.fingerprint[:12]}",
         code_revision=code_revision(),
-        photos={name: len(part.photos) for name, part in split.parts().items()},
+        photos=data.photos,
         sources=request.sources or ([] if request.data else [{"name": "rendered", "licence": "Apache-2.0"}]),
     )
 
@@ -157,33 +133,36 @@ def code_revision() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.job", description=__doc__)
-    parser.add_argument("--data", type=Path, help="a folder with one folder of photos per class; default: rendered")
+    parser.add_argument(
+        "--data", type=Path, help="class folders, labels.csv or a manifest with boxes; default: rendered"
+    )
     parser.add_argument("--pretrained", type=Path, help="prefix of an MXNet checkpoint")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", type=Path, help="default: <out>/work")
     parser.add_argument("--training-python", type=Path, default=REPOSITORY / ".venv-train/bin/python")
-    parser.add_argument("--name", default="waste")
+    parser.add_argument("--task", choices=sorted(TASKS), default="classify")
+    parser.add_argument("--name", default="", help="of the model")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyperparameter")
     options = parser.parse_args(arguments)
     pairs = [text.partition("=") for text in options.set]
     request = JobRequest(
-        options.work or options.out / "work",
-        options.out,
-        options.training_python,
-        options.data,
-        options.pretrained,
-        options.name,
-        options.seed,
-        {name: value for name, _, value in pairs},
+        work=options.work or options.out / "work",
+        out=options.out,
+        training_python=options.training_python,
+        data=options.data,
+        pretrained=options.pretrained,
+        task=options.task,
+        name=options.name,
+        seed=options.seed,
+        hyperparameters={name: value for name, _, value in pairs},
     )
     try:
         result = run_job(request)
     except (JobError, DatasetError, PackagingError, ArtifactError, ManifestError, OSError) as error:
         print(f"no model: {error}", file=sys.stderr)
         return 1
-    test = result.metrics["test"]
-    print(f"{result.artifact} {result.digest[:12]}: macro recall {test['macro_recall']} on {test['photos']} photos")
+    print(f"{result.artifact} {result.digest[:12]}: {TASKS[options.task].headline(result.metrics['test'])}")
     return 0
 
 

@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from device.runtime.artifact import describe_files, pack
-from device.runtime.manifest import MANIFEST_FILE, SCHEMA, SELF_TEST_FILE
-from device.runtime.predictor import Predictor
+from device.runtime.decision import DetectionDecision
+from device.runtime.manifest import MANIFEST_FILE, SCHEMA, SELF_TEST_FILE, Manifest
+from device.runtime.predictor import Answer, Predictor
+from device.runtime.self_test import self_test_detections
 from training.calibrate import REFERENCES_FILE, Calibration
-from training.datasets.rendered import WASTE, render_waste
 
 SERVED_FILES = ("model.onnx", "model-symbol.json", "model-0000.params")
 ANSWERS_FILE = "mxnet-answers.npz"
 FACTS_FILE = "training.json"
 ANSWER_TOLERANCE = 1e-3
 SELF_TEST_TOLERANCE = 0.02  # half-precision engines included
-SELF_TEST_SIDE = 64
+CLEAR_OF_THRESHOLD = 2 * SELF_TEST_TOLERANCE
 BIN_COLORS = {"compost": [0, 255, 0], "recycling": [0, 0, 255], "landfill": [255, 0, 0]}
 
 
@@ -82,11 +84,14 @@ def begin(trained: Path, folder: Path, provenance: Provenance) -> Draft:
 
 
 def manifest_of(facts: Mapping[str, Any], provenance: Provenance, folder: Path) -> dict[str, Any]:
+    values = facts.get("values", {})
     return {
         "schema": SCHEMA,
         "name": provenance.name,
         "task": facts["task"],
-        "labels": [{"name": label, "color": BIN_COLORS.get(label), "value": None} for label in facts["labels"]],
+        "labels": [
+            {"name": label, "color": BIN_COLORS.get(label), "value": values.get(label)} for label in facts["labels"]
+        ],
         "input": facts["input"],
         "outputs": facts["outputs"],
         "engines": engines_of(folder / "model-symbol.json"),
@@ -96,7 +101,7 @@ def manifest_of(facts: Mapping[str, Any], provenance: Provenance, folder: Path) 
             "thresholds": dict.fromkeys(facts["labels"], 0.0),
             "ambiguous_margin": 0.0,
         },
-        "detection": None,
+        "detection": facts.get("detection"),
         "scene": None,
         "files": describe_files(folder),
         "training": {
@@ -141,19 +146,35 @@ def add_calibration(draft: Draft, calibration: Calibration) -> None:
     draft.write(decision=calibration.decision, scene=calibration.scene)
 
 
-def add_self_test(draft: Draft, seed: int = 0) -> None:
+def add_self_test(draft: Draft, photos: Sequence[Image.Image]) -> None:
     """A rendered photo, so that it can be public, and what this very model answers to it."""
-    photo = io.BytesIO()
-    render_waste(next(iter(WASTE)), np.random.default_rng(seed), SELF_TEST_SIDE).save(photo, "PNG")
     with draft.predictor() as predictor:
-        answer = predictor.predict(photo.getvalue())
-    vector = {
-        "image_png_base64": base64.b64encode(photo.getvalue()).decode(),
-        "probabilities": [round(value, 6) for value in answer.probabilities],
-        "tolerance": SELF_TEST_TOLERANCE,
-    }
+        photo, answer = most_telling(predictor, photos)
+    vector = {"image_png_base64": base64.b64encode(photo).decode(), "tolerance": SELF_TEST_TOLERANCE}
+    if isinstance(answer.result, DetectionDecision):
+        vector["detections"] = self_test_detections(answer.result.detections)
+    else:
+        vector["probabilities"] = [round(value, 6) for value in answer.probabilities]
     (draft.folder / SELF_TEST_FILE).write_text(json.dumps(vector) + "\n")
     draft.write()
+
+
+def most_telling(predictor: Predictor, photos: Sequence[Image.Image]) -> tuple[bytes, Answer]:
+    """The photo with the most boxes, none of them so near its threshold that another engine might answer otherwise."""
+    answered = []
+    for photo in photos:
+        content = io.BytesIO()
+        photo.save(content, "PNG")
+        answered.append((content.getvalue(), predictor.predict(content.getvalue())))
+    return max(answered, key=lambda pair: _telling(pair[1], predictor.manifest))
+
+
+def _telling(answer: Answer, manifest: Manifest) -> tuple[bool, int]:
+    if not isinstance(answer.result, DetectionDecision):
+        return True, 0
+    limits = [manifest.decision.thresholds[manifest.labels[box.label_index].name] for box in answer.boxes]
+    is_clear = all(abs(box.score - limit) > CLEAR_OF_THRESHOLD for box, limit in zip(answer.boxes, limits, strict=True))
+    return is_clear, len(answer.result.detections)
 
 
 def finish(draft: Draft, archive: Path) -> str:

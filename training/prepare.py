@@ -1,24 +1,15 @@
-"""From a photo set to a container layout that the training program reads: channels and hyperparameters."""
+"""What the training program reads beside its channels of photos: hyperparameters, and a checkpoint to begin from."""
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from training.datasets.channel import write_channel
-from training.datasets.split import Split
 
-
-def prepare_layout(
-    root: Path, split: Split, hyperparameters: Mapping[str, str], pretrained: Path | None = None
-) -> None:
-    """Anything an earlier run left under `root` is removed: channels, checkpoints and model belong together."""
-    shutil.rmtree(root, ignore_errors=True)
+def write_hyperparameters(root: Path, hyperparameters: Mapping[str, str], pretrained: Path | None = None) -> None:
+    """Into the layout `root`, whose channels are written already; a checkpoint's prefix becomes a channel of its own."""
     config = root / "input" / "config"
     config.mkdir(parents=True)
-    for name, photos in split.parts().items():
-        write_channel(photos, root / "input" / "data" / name)
     values = dict(hyperparameters)
     if pretrained is not None:
         values["pretrained"] = link_checkpoint(pretrained, root / "input" / "data" / "pretrained")

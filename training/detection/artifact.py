@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from device.runtime.predictor import Answer, Predictor
-from training.calibrate import MAX_SCENE_PHOTOS, Calibration, scene_quantiles
+from training.calibrate import Calibration, scene_quantiles
 from training.detection.augmentation import compose_frames
 from training.detection.channel import BoxedPhoto, load_frames
 from training.detection.evaluation import (
@@ -29,6 +29,8 @@ from training.detection.frames import Frame
 from training.progress import Progress
 
 COMPOSED_PER_FRAME = 2
+FEW_OBJECTS = 1.5  # a frame, on average: more than that need no composing to be several
+MAX_SCENE_FRAMES = 600
 MOST_ADDED = 4  # composed frames hold two to five objects where frames hold one
 COMPOSING_SEED = 0
 MARGINS = (0.1, 0.08, 0.06, 0.04, 0.02, 0.0)
@@ -66,11 +68,10 @@ def calibrate_detector(
     """Thresholds at which most validation frames, as they are and composed, have the right count."""
     spec, labels = predictor.manifest.input, predictor.manifest.label_names
     frames = load_frames(validation, spec)
-    composed = compose_frames(frames, COMPOSED_PER_FRAME * len(frames), MOST_ADDED, COMPOSING_SEED)
-    detected = detect_frames(predictor, [*frames, *composed], "calibrating")
+    detected = detect_frames(predictor, [*frames, *composed_of(frames)], "calibrating")
     thresholds = choose_thresholds(detected.detections, detected.frames, len(labels))
-    step = max(1, len(train) // MAX_SCENE_PHOTOS)
-    seen = detect_frames(predictor, load_frames(train[::step], spec), "measuring scenes")
+    some = train[:: -(-len(train) // MAX_SCENE_FRAMES)]
+    seen = detect_frames(predictor, load_frames(some, spec), "measuring scenes")
     decision = {
         "temperature": 1.0,
         "thresholds": dict(zip(labels, thresholds, strict=True)),
@@ -101,21 +102,31 @@ def _right(detected: DetectedFrames, thresholds: Sequence[float]) -> list[Detect
 
 
 def evaluate_detector(predictor: Predictor, photos: Sequence[BoxedPhoto]) -> dict[str, Any]:
-    """Figures of the frames as they are, and of frames composed of two to five of their objects."""
+    """Figures of the frames as they are; where they hold one object each, also of frames composed of two to five."""
     frames = load_frames(photos, predictor.manifest.input)
-    composed = compose_frames(frames, COMPOSED_PER_FRAME * len(frames), MOST_ADDED, COMPOSING_SEED)
     plain = detect_frames(predictor, frames, "evaluating")
-    several = detect_frames(predictor, composed, "evaluating composed frames")
-    metrics, composed_metrics = _metrics(predictor, plain), _metrics(predictor, several)
     known = [answer for answer in plain.answers if not answer.result.unknown]
     return {
         "task": "detect",
         "labels": list(predictor.manifest.label_names),
-        **_flat(metrics, predictor),
-        **{f"composed_{name}": value for name, value in _flat(composed_metrics, predictor).items()},
+        **_flat(_metrics(predictor, plain), predictor),
+        **_composed_figures(predictor, composed_of(frames)),
         "answered_share": round(len(known) / max(1, len(plain.answers)), 4),
         "intervals_95": _intervals(predictor, plain),
     }
+
+
+def composed_of(frames: Sequence[Frame]) -> list[Frame]:
+    if not frames or np.mean([frame.count for frame in frames]) > FEW_OBJECTS:
+        return []
+    return compose_frames(frames, COMPOSED_PER_FRAME * len(frames), MOST_ADDED, COMPOSING_SEED)
+
+
+def _composed_figures(predictor: Predictor, composed: Sequence[Frame]) -> dict[str, Any]:
+    if not composed:
+        return {}
+    several = detect_frames(predictor, composed, "evaluating composed frames")
+    return {f"composed_{name}": value for name, value in _flat(_metrics(predictor, several), predictor).items()}
 
 
 def _metrics(predictor: Predictor, detected: DetectedFrames) -> DetectionMetrics:
