@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.detection.augmentation import Augmentation, add_objects, augment, mirror, turn, zoom
+from training.detection.augmentation import Augmentation, ObjectPool, add_objects, augment, mirror, turn, zoom
 from training.detection.boxes import overlap
 from training.detection.frames import Frame, batch_labels, make_frame
 
@@ -54,7 +54,7 @@ def test_a_box_that_zooming_cuts_away_is_neither_labelled_nor_shown() -> None:
 
 def test_added_objects_cover_none_of_the_frames_own() -> None:
     frame = frame_with_a_red_box()
-    crowded = add_objects(frame, [frame], 5, np.random.RandomState(3))
+    crowded = add_objects(frame, ObjectPool.of([frame]), 5, np.random.RandomState(3))
     assert crowded.count > 1
     shared = overlap(crowded.boxes, crowded.boxes) - np.eye(crowded.count)
     assert shared.max() == pytest.approx(0.0, abs=1e-6)
@@ -64,15 +64,24 @@ def test_added_objects_cover_none_of_the_frames_own() -> None:
 def test_the_frame_that_objects_are_added_to_stays_as_it_was() -> None:
     frame = frame_with_a_red_box()
     before = frame.pixels.copy()
-    add_objects(frame, [frame], 5, np.random.RandomState(3))
+    add_objects(frame, ObjectPool.of([frame]), 5, np.random.RandomState(3))
     assert (frame.pixels == before).all()
 
 
 def test_the_same_seed_gives_the_same_variation() -> None:
     frame = frame_with_a_red_box()
-    first, second = (augment(frame, [frame], Augmentation(), np.random.RandomState(7)) for _ in range(2))
+    first, second = (augment(frame, ObjectPool.of([frame]), Augmentation(), np.random.RandomState(7)) for _ in range(2))
     assert (first.pixels == second.pixels).all()
     assert (first.boxes == second.boxes).all()
+
+
+def test_rare_classes_are_added_as_often_as_common_ones() -> None:
+    common = frame_with_a_red_box()
+    rare = make_frame(common.pixels, [(0, 0.1, 0.1, 0.3, 0.3)])
+    pool = ObjectPool.of([common] * 9 + [rare])
+    random = np.random.RandomState(0)
+    drawn = [int(donor.classes[index]) for donor, index in (pool.draw(random) for _ in range(400))]
+    assert 150 < drawn.count(0) < 250
 
 
 def test_labels_are_padded_with_minus_one_and_refuse_more_boxes_than_they_hold() -> None:

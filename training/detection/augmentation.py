@@ -33,10 +33,29 @@ class Augmentation:
     added_share: float = 0.6
 
 
-def augment(frame: Frame, donors: Sequence[Frame], settings: Augmentation, random: Random) -> Frame:
+@dataclass(frozen=True)
+class ObjectPool:
+    """Objects to add, by class: (frame, index of its box). Every class is drawn equally often, rare ones too."""
+
+    by_class: tuple[tuple[tuple[Frame, int], ...], ...]
+
+    @classmethod
+    def of(cls, frames: Sequence[Frame]) -> ObjectPool:
+        found: dict[int, list[tuple[Frame, int]]] = {}
+        for frame in frames:
+            for index, label in enumerate(frame.classes.tolist()):
+                found.setdefault(label, []).append((frame, index))
+        return cls(tuple(tuple(found[label]) for label in sorted(found)))
+
+    def draw(self, random: Random) -> tuple[Frame, int]:
+        members = self.by_class[random.randint(len(self.by_class))]
+        return members[random.randint(len(members))]
+
+
+def augment(frame: Frame, pool: ObjectPool, settings: Augmentation, random: Random) -> Frame:
     varied = frame
-    if settings.added_objects and random.rand() < settings.added_share:
-        varied = add_objects(varied, donors, random.randint(1, settings.added_objects + 1), random)
+    if settings.added_objects and pool.by_class and random.rand() < settings.added_share:
+        varied = add_objects(varied, pool, random.randint(1, settings.added_objects + 1), random)
     varied = turn(varied, int(random.randint(4))) if settings.turn and is_square(varied) else varied
     varied = mirror(varied) if settings.mirror and random.rand() < 0.5 else varied
     varied = zoom(varied, settings.zoom, random) if settings.zoom else varied
@@ -99,14 +118,11 @@ def relight(frame: Frame, light: float, tint: float, random: Random) -> Frame:
     return Frame(np.clip(pixels * gain, 0, 255).astype(np.uint8), frame.classes, frame.boxes)
 
 
-def add_objects(frame: Frame, donors: Sequence[Frame], count: int, random: Random) -> Frame:
-    """The frame with up to `count` objects of the donors pasted where they cover none of its own."""
+def add_objects(frame: Frame, pool: ObjectPool, count: int, random: Random) -> Frame:
+    """The frame with up to `count` objects of the pool pasted where they cover none of its own."""
     pixels, classes, boxes = frame.pixels.copy(), list(frame.classes), list(frame.boxes)
     for _ in range(count):
-        donor = donors[random.randint(len(donors))]
-        if donor.count == 0:
-            continue
-        chosen = int(random.randint(donor.count))
+        donor, chosen = pool.draw(random)
         patch = _varied_patch(_cut(donor, chosen), random)
         box = _free_place(patch, pixels, boxes, random)
         if box is not None:
@@ -118,10 +134,10 @@ def add_objects(frame: Frame, donors: Sequence[Frame], count: int, random: Rando
 
 def compose_frames(frames: Sequence[Frame], count: int, most_added: int, seed: int) -> list[Frame]:
     """Frames with one to `most_added` objects of the others added, the same ones for the same seed."""
-    random = Random(seed)
-    if not most_added or not frames:
+    random, pool = Random(seed), ObjectPool.of(frames)
+    if not most_added or not pool.by_class:
         return []
-    return [add_objects(frames[index % len(frames)], frames, 1 + index % most_added, random) for index in range(count)]
+    return [add_objects(frames[index % len(frames)], pool, 1 + index % most_added, random) for index in range(count)]
 
 
 def box_px(box: npt.NDArray[np.float32], pixels: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.detection.anchors import fit_anchors
-from training.detection.augmentation import augment, compose_frames
+from training.detection.augmentation import ObjectPool, augment, compose_frames
 from training.detection.channel import load_frames, read_boxed_photos
 from training.detection.evaluation import choose_thresholds, evaluate_detections
 from training.detection.frames import Frame, batch_labels, batch_pixels
@@ -166,7 +166,7 @@ def _problem(
     size = min(settings.batch_size, len(data.train))
     room = max(frame.count for frame in data.train) + max(LABEL_ROOM, options.added_objects)
     augmentation = options.augmentation(settings.augment)
-    loss = loss_symbol(heads, spec)
+    loss, pool = loss_symbol(heads, spec), ObjectPool.of(data.train)
 
     def batches(epoch: int) -> Iterator[tuple[Mapping[str, Array], Mapping[str, Array]]]:
         random = np.random.RandomState([settings.seed, epoch])
@@ -174,7 +174,7 @@ def _problem(
         for start in range(0, len(order) - size + 1, size):
             chosen = [data.train[index] for index in order[start : start + size]]
             if settings.augment > 0:
-                chosen = [augment(frame, data.train, augmentation, random) for frame in chosen]
+                chosen = [augment(frame, pool, augmentation, random) for frame in chosen]
             yield {settings.input_name: batch_pixels(chosen)}, {TARGET: batch_labels(chosen, room)}
 
     side = settings.image_size
