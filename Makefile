@@ -49,7 +49,7 @@ admin-key: ## Print a new admin key for a home whose key is lost [BINSIGHT_HOME=
 	@$(API) -m chalicelib.admin_key
 
 test: ## Run the tests
-	@$(SETUP) test training
+	@$(SETUP) test training-test
 	@sh scripts/test_training.sh
 	$(API) -m pytest
 

@@ -15,12 +15,14 @@ OPTIONS = [
     *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
 ]
 SERVICE_PINS = ["--constraints", "service.txt"]
+TRAINING_NUMPY = ["--overrides", "training-overrides.txt"]
 # The order matters: what shares packages with the service takes the service's versions.
 TARGETS: dict[str, list[str]] = {
     "service": [],
     "test": SERVICE_PINS,
     "lambda": SERVICE_PINS,
-    "training": ["--overrides", "training-overrides.txt"],
+    "training": TRAINING_NUMPY,
+    "training-test": TRAINING_NUMPY,
     "sagemaker": [],
     "device": ["--python-version", "3.7"],
     "tools": [],

@@ -27,6 +27,18 @@ PIP_OPTIONS = ["--require-hashes", "--no-deps", "--only-binary=:all:", "--disabl
 UNAVAILABLE = "unavailable.txt"
 DEBIAN_PACKAGES = {"libgomp.so.1": "libgomp1", "libquadmath.so.0": "libquadmath0", "libstdc++.so.6": "libstdc++6"}
 
+MXNET_LIBRARIES = ("libgomp.so.1", "libquadmath.so.0", "libstdc++.so.6")
+# What wheels carry and nobody here opens: conformance vectors, plugins for other processors, the wheels' own tests.
+TRAINING_BALLAST = ("onnx/backend/test/data",)
+TEST_BALLAST = (
+    "openvino/libs/libopenvino_intel_[gn]pu_plugin.so",
+    "openvino/libs/libopenvino_*tensorflow*_frontend.so.*",
+    "openvino/libs/libopenvino_p*_frontend.so.*",
+    "openvino/libs/cache.json",
+    "sympy/*/tests",
+    "sympy/*/*/tests",
+)
+
 
 class SetupError(Exception):
     """Set-up cannot go on; the message says what to do."""
@@ -40,7 +52,7 @@ class Environment:
     libraries: tuple[str, ...] = ("libstdc++.so.6",)
     included_in: str = ""
     optional_wheel: str = ""
-    ballast: str = ""
+    ballast: tuple[str, ...] = ()
     python_version: str = "{}.{}".format(*sys.version_info[:2])
 
     @property
@@ -72,14 +84,23 @@ ENVIRONMENTS = {
     environment.name: environment
     for environment in (
         Environment("service", ".venv", "the service", included_in="test"),
-        Environment("test", ".venv", "the service, tests and linters"),
+        Environment("test", ".venv", "the service, tests and linters", ballast=TEST_BALLAST),
         Environment(
             "training",
             ".venv-train",
             "training (MXNet)",
-            libraries=("libgomp.so.1", "libquadmath.so.0", "libstdc++.so.6"),
+            libraries=MXNET_LIBRARIES,
+            included_in="training-test",
             optional_wheel="mxnet",
-            ballast="lib/python*/site-packages/onnx/backend/test/data",  # 60 MB of conformance vectors
+            ballast=TRAINING_BALLAST,
+        ),
+        Environment(
+            "training-test",
+            ".venv-train",
+            "training (MXNet) and its tests",
+            libraries=MXNET_LIBRARIES,
+            optional_wheel="mxnet",
+            ballast=TRAINING_BALLAST,
         ),
         Environment("device", ".venv-device", "the camera's tests", python_version="3.7"),
         Environment("sagemaker", ".venv-sagemaker", "the comparison with SageMaker's SDK"),
@@ -169,11 +190,16 @@ def prepare(environment: Environment) -> None:
         environment.unavailable.write_text(f"{environment.digest}\n{reason}\n")
         announce(f"{environment.folder}: not possible on this machine. {reason}")
         return
-    for folder in environment.path.glob(environment.ballast) if environment.ballast else ():
-        shutil.rmtree(folder)
+    drop_ballast(environment)
     environment.stamp.write_text(environment.digest)
     took_s = time.monotonic() - started_s
     announce(f"{environment.folder}: {installed_mb(environment.path):.0f} MB, {took_s:.0f} s")
+
+
+def drop_ballast(environment: Environment) -> None:
+    for pattern in environment.ballast:
+        for path in environment.path.glob(f"lib/python*/site-packages/{pattern}"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def interpreter_for(environment: Environment) -> str:

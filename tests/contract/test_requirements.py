@@ -57,8 +57,14 @@ def test_what_is_tested_and_deployed_is_what_the_service_runs(name: str) -> None
     assert {package: other[package] for package in shared} == {package: service[package] for package in shared}
 
 
-def test_photos_are_decoded_by_one_pillow_in_training_and_serving() -> None:
-    assert pins(ROOT / "requirements" / "training.txt")["pillow"] == pins(service_file())["pillow"]
+@pytest.mark.parametrize("package", ["pillow", "onnxruntime"])
+def test_training_is_tested_with_what_serves(package: str) -> None:
+    assert pins(ROOT / "requirements" / "training-test.txt")[package] == pins(service_file())[package]
+
+
+def test_training_is_tested_with_what_trains() -> None:
+    training, tested = (pins(ROOT / "requirements" / name) for name in ("training.txt", "training-test.txt"))
+    assert {package: tested[package] for package in training} == training
 
 
 def test_nothing_heavy_enters_the_lambda() -> None:
