@@ -7,20 +7,35 @@ import hashlib
 import os
 import secrets
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from chalicelib.config import Settings
+from chalicelib.adapters.job_definitions import JobFiles
+from chalicelib.config import CHECKOUT, Settings
+from chalicelib.domain.cost import Price, free_training, sagemaker_training
 from chalicelib.domain.errors import BinsightError, RecordNotFoundError
-from chalicelib.domain.model import ModelState
-from chalicelib.domain.ports import ArtifactInspector, BlobStore, EndpointRuntime, Key, RecordStore
+from chalicelib.domain.model_listing import ModelFilter
+from chalicelib.domain.ports import ArtifactInspector, BlobStore, EndpointRuntime, IdSource, JobRunner, Key, RecordStore
+from chalicelib.domain.training_job import JobDefinition
 from chalicelib.services.access import Access, set_up_key
 from chalicelib.services.deployment import Deployments
+from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.inference import Inference
 from chalicelib.services.ledger import Ledger
 from chalicelib.services.model_registry import ModelRegistry
+from chalicelib.services.model_versions import ModelVersions
+from chalicelib.services.request_scope import RequestIds
 from chalicelib.services.suite import RateLimit, Services
 from chalicelib.services.timed_cache import TimedCache
+from chalicelib.services.training import Training
+from chalicelib.services.training_progress import TrainingProgress
 from chalicelib.services.upload import Uploads
+
+if TYPE_CHECKING:
+    from chalicelib.adapters.embedded.trainer import Trainer
 
 CACHE_FRESH_S = 60.0
 ALIAS_STALE_S = 300.0
@@ -39,55 +54,89 @@ def make_services(settings: Settings) -> Services:
     return embedded_services(settings) if settings.is_embedded else aws_services(settings)
 
 
+@dataclass(frozen=True)
+class Adapters:
+    """Everything in which the two ways to run differ. `is_only_process`: no other process answers requests."""
+
+    store: RecordStore
+    blobs: BlobStore
+    runtime: EndpointRuntime
+    inspector: ArtifactInspector
+    runner: JobRunner
+    rate_limit: RateLimit
+    price: Callable[[JobDefinition], Price]
+    is_only_process: bool
+
+
 def embedded_services(settings: Settings) -> Services:
     """Raises: StoreUnavailableError."""
     from chalicelib.adapters.embedded.folder_blobs import FolderBlobs
     from chalicelib.adapters.embedded.inspector import LoadingInspector
+    from chalicelib.adapters.embedded.job_folder import JobFolders
+    from chalicelib.adapters.embedded.local_jobs import LocalJobs
     from chalicelib.adapters.embedded.rate_limit import TokenBuckets
     from chalicelib.adapters.embedded.runtime import InProcessRuntime
     from chalicelib.adapters.embedded.sqlite_store import SqliteStore
 
     home = settings.home
-    store = SqliteStore(home / "state.sqlite")
     blobs = FolderBlobs(home / "files", settings.public_url, signing_key(home), time.time)
-    runtime = InProcessRuntime(blobs, home / "cache", settings.engine, settings.engine_threads)
-    inspector = LoadingInspector(blobs, home / "cache", settings.engine)
-    return assemble(settings, store, blobs, runtime, inspector, TokenBuckets(settings.rate_per_s, time.monotonic))
+    adapters = Adapters(
+        store=SqliteStore(home / "state.sqlite"),
+        blobs=blobs,
+        runtime=InProcessRuntime(blobs, home / "cache", settings.engine, settings.engine_threads),
+        inspector=LoadingInspector(blobs, home / "cache", settings.engine),
+        runner=LocalJobs(JobFolders(home / "jobs"), blobs, evaluates_apart=bool(settings.evaluate_command)),
+        rate_limit=TokenBuckets(settings.rate_per_s, time.monotonic),
+        price=free_training,
+        is_only_process=True,
+    )
+    return assemble(settings, adapters)
+
+
+def embedded_trainer(settings: Settings) -> Trainer:
+    from chalicelib.adapters.embedded.job_folder import JobFolders
+    from chalicelib.adapters.embedded.trainer import Trainer
+
+    folders = JobFolders(settings.home.resolve() / "jobs")
+    return Trainer(folders, CHECKOUT, settings.train_command, settings.evaluate_command)
 
 
 def aws_services(settings: Settings) -> Services:
-    import boto3
-
+    from chalicelib.adapters.aws import clients
     from chalicelib.adapters.aws.dynamodb_store import DynamoStore
+    from chalicelib.adapters.aws.endpoints import Endpoints, EndpointSite
     from chalicelib.adapters.aws.inspector import StreamingInspector
+    from chalicelib.adapters.aws.invocation import Invocation
     from chalicelib.adapters.aws.s3_blobs import S3Blobs
     from chalicelib.adapters.aws.sagemaker_runtime import SageMakerRuntime
+    from chalicelib.adapters.aws.training_jobs import SageMakerJobs
 
-    blobs = S3Blobs(boto3.client("s3"), settings.bucket)
-    return assemble(
-        settings,
-        DynamoStore(boto3.client("dynamodb"), settings.table),
-        blobs,
-        SageMakerRuntime(boto3.client("sagemaker-runtime")),
-        StreamingInspector(blobs),
-        lambda caller: None,
+    region = settings.region
+    blobs = S3Blobs(clients.s3_client(region), settings.bucket, time.time)
+    sagemaker = clients.sagemaker_client(region)
+    site = EndpointSite(region, settings.bucket, settings.role, settings.image)
+    invocation = Invocation(partial(clients.sagemaker_runtime_client, region))
+    adapters = Adapters(
+        store=DynamoStore(clients.dynamodb_client(region), settings.table),
+        blobs=blobs,
+        runtime=SageMakerRuntime(Endpoints(sagemaker, site), invocation, blobs),
+        inspector=StreamingInspector(blobs),
+        runner=SageMakerJobs(sagemaker, settings.bucket, settings.role, settings.image),
+        rate_limit=lambda caller: None,
+        price=sagemaker_training,
+        is_only_process=False,
     )
+    return assemble(settings, adapters)
 
 
-def assemble(
-    settings: Settings,
-    store: RecordStore,
-    blobs: BlobStore,
-    runtime: EndpointRuntime,
-    inspector: ArtifactInspector,
-    rate_limit: RateLimit,
-) -> Services:
-    clock = time.time
+def assemble(settings: Settings, adapters: Adapters) -> Services:
+    store, blobs, clock, ids = adapters.store, adapters.blobs, time.time, RequestIds(new_id)
     ledger = Ledger(store, clock)
-    models = ModelRegistry(store, blobs, inspector, ledger, clock)
+    versions = ModelVersions(store, ledger, clock)
+    models = ModelRegistry(store, blobs, adapters.inspector, versions)
     inference = Inference(
         store=store,
-        runtime=runtime,
+        runtime=adapters.runtime,
         timer=time.perf_counter,
         new_id=new_id,
         aliases=TimedCache(time.monotonic, CACHE_FRESH_S, ALIAS_STALE_S),
@@ -98,18 +147,42 @@ def assemble(
             store=store,
             ledger=ledger,
             clock=clock,
-            new_id=new_id,
+            new_id=ids,
             new_secret=new_secret,
             cache=TimedCache(time.monotonic, CACHE_FRESH_S),
             set_up_key=set_up_key(settings.admin_key) if settings.admin_key else None,
         ),
         inference=inference,
         models=models,
-        deployments=Deployments(store, models, runtime, ledger, clock, new_id, inference.aliases),
-        uploads=Uploads(store, blobs, clock, new_id),
+        training=make_training(settings, adapters, versions, ids),
+        deployments=Deployments(store, models, adapters.runtime, ledger, clock, ids, inference.aliases),
+        uploads=Uploads(store, blobs, clock, ids),
         ledger=ledger,
-        rate_limit=rate_limit,
+        idempotency=Idempotency(store, clock, new_id(), adapters.is_only_process),
+        rate_limit=adapters.rate_limit,
         is_healthy=lambda: _answers(store),
+    )
+
+
+def make_training(settings: Settings, adapters: Adapters, versions: ModelVersions, ids: IdSource) -> Training:
+    progress = TrainingProgress(
+        store=adapters.store,
+        blobs=adapters.blobs,
+        inspector=adapters.inspector,
+        versions=versions,
+        runner=adapters.runner,
+        definitions=JobFiles(),
+        new_id=ids,
+    )
+    return Training(
+        store=adapters.store,
+        versions=versions,
+        runner=adapters.runner,
+        definitions=progress.definitions,
+        progress=progress,
+        new_id=ids,
+        price=adapters.price,
+        budget_usd=settings.budget_usd,
     )
 
 
@@ -139,12 +212,13 @@ def install_starter(services: Services, settings: Settings) -> None:
 
     Raises: InvalidArtifactError, StoreUnavailableError.
     """
-    if settings.starter is None or not settings.starter.exists() or services.models.page(None, None, 1)[0]:
+    if settings.starter is None or not settings.starter.exists() or services.models.page(ModelFilter(), None, 1)[0]:
         return
     digest = hashlib.sha256(settings.starter.read_bytes()).hexdigest()
     blob_name = f"uploads/starter-{digest[:16]}"
     services.models.blobs.put(blob_name, settings.starter)
     model = services.models.register_artifact(blob_name, digest, None, "starter")
     services.models.blobs.delete(blob_name)
-    services.models.move(model.id, ModelState.APPROVED, "starter", "ships with Binsight; see training/starter/card.md")
+    reason = "ships with Binsight; see training/starter/card.md"
+    services.models.approve(model.id, "starter", reason, override=True)
     services.deployments.promote(model.id, "starter")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,8 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parent.parent
 DEFAULT_HOME = Path(".binsight/home")
 GATEWAY_BODY_BYTES = 10 * 1024 * 1024
+# The program runs where this service runs; only MXNet's part of it runs in the training environment.
+TRAIN_COMMAND = (sys.executable, "-m", "training.job", "--training-python", str(CHECKOUT / ".venv-train/bin/python"))
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -33,8 +37,14 @@ class Settings:
     engine: str
     engine_threads: int | None
     starter: Path | None
+    train_command: tuple[str, ...]
+    evaluate_command: tuple[str, ...]
+    budget_usd: float
     table: str
     bucket: str
+    role: str
+    image: str
+    region: str
 
     @property
     def is_embedded(self) -> bool:
@@ -59,8 +69,14 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         engine=environ.get("BINSIGHT_ENGINE") or "onnxruntime",
         engine_threads=threads or None,
         starter=_starter(environ),
+        train_command=_command(environ, "BINSIGHT_TRAIN_COMMAND", TRAIN_COMMAND),
+        evaluate_command=_command(environ, "BINSIGHT_EVALUATE_COMMAND", ()),
+        budget_usd=_number(environ, "BINSIGHT_BUDGET_USD", 25.0, 0.0, 1e9),
         table=environ.get("BINSIGHT_TABLE", ""),
         bucket=environ.get("BINSIGHT_BUCKET", ""),
+        role=environ.get("BINSIGHT_ROLE", ""),
+        image=environ.get("BINSIGHT_IMAGE", ""),
+        region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1",
     )
 
 
@@ -68,6 +84,14 @@ def _starter(environ: Mapping[str, str]) -> Path | None:
     """The model that a new home begins with; BINSIGHT_STARTER=off begins with none."""
     given = environ.get("BINSIGHT_STARTER") or str(CHECKOUT / "training" / "starter" / "model.tar.gz")
     return None if given == "off" else Path(given)
+
+
+def _command(environ: Mapping[str, str], name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    """Where the embedded mode's programs begin; what a job says of itself follows as options."""
+    try:
+        return tuple(shlex.split(environ.get(name) or "")) or default
+    except ValueError as error:
+        raise SettingsError(f"{name} is no command line: {error}.") from error
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, least: float, most: float) -> float:

@@ -15,6 +15,7 @@ from chalice.app import CaseInsensitiveMapping, Chalice, CORSConfig, Request, Re
 from chalicelib.api.blueprint import Endpoint
 from chalicelib.api.call import Call
 from chalicelib.api.observation import RequestRecorder, logger, record_nothing
+from chalicelib.api.once import answer_once
 from chalicelib.api.problems import InternalError, problem_headers, problem_json
 from chalicelib.domain.access import AccessKey, Scope
 from chalicelib.domain.errors import (
@@ -119,7 +120,7 @@ class BinsightApp(Chalice):
         try:
             caller = self._authenticated(request, endpoint.scope)
             call = Call(request, self.services, caller, self._thread.request_id)
-            return endpoint.view(call, **path_parameters)
+            return answer_once(endpoint, call, path_parameters)
         except BinsightError as error:
             logger.info("refused", extra={"problem": type(error).__name__, "path": request.path})
             return self._problem(error)

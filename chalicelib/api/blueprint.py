@@ -15,8 +15,21 @@ from chalicelib.domain.access import Scope
 
 if TYPE_CHECKING:
     from chalicelib.api.application import BinsightApp
+    from chalicelib.api.call import Call
 
 View = Callable[..., Response]
+
+
+@dataclass(frozen=True)
+class Once:
+    """A route that heeds the Idempotency-Key. `again` answers for what the first try changed, from its subject; None:
+    the view itself does, because all that it makes has an id derived from the key.
+
+    `keeps_answer` False: the answer holds a secret and is stored nowhere; every replay is made anew.
+    """
+
+    again: Callable[[Call, str], Response] | None
+    keeps_answer: bool = True
 
 
 @dataclass(frozen=True)
@@ -25,6 +38,7 @@ class Endpoint:
     methods: tuple[str, ...]
     scope: Scope | None
     view: View
+    once: Once | None = None
 
 
 class Api(Blueprint):
@@ -34,12 +48,12 @@ class Api(Blueprint):
         super().__init__(import_name)
         self.endpoints: list[Endpoint] = []
 
-    def endpoint(self, method: str, path: str, scope: Scope | None) -> Callable[[View], View]:
+    def endpoint(self, method: str, path: str, scope: Scope | None, once: Once | None = None) -> Callable[[View], View]:
         """`scope` None: the route needs no key. A GET answers HEAD as well."""
         methods = ("GET", "HEAD") if method == "GET" else (method,)
 
         def keep(view: View) -> View:
-            self.endpoints.append(Endpoint(path, methods, scope, view))
+            self.endpoints.append(Endpoint(path, methods, scope, view, once))
             return view
 
         return keep

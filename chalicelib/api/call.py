@@ -20,6 +20,7 @@ from chalicelib.services.suite import Services
 T = TypeVar("T", bound=BaseModel)
 DEFAULT_PAGE = 50
 MAX_PAGE = 200
+MAX_FIELD_ERRORS = 20
 
 
 @dataclass(frozen=True)
@@ -57,19 +58,35 @@ class Call:
 
     def parsed(self, schema: type[T]) -> T:
         """The JSON body as `schema`. Raises: MalformedBodyError, InvalidFieldError naming every field at fault."""
+        return _validated(self._document(), schema)
+
+    def parsed_by_member(self, schemas: Mapping[str, type[T]]) -> T:
+        """The JSON body as the schema whose member it has. Raises: MalformedBodyError, InvalidFieldError."""
+        document = self._document()
+        given = [name for name in schemas if isinstance(document, dict) and name in document]
+        if len(given) != 1:
+            names = ", ".join(f"'{name}'" for name in schemas)
+            reason = f"give one of {names}, and no other of them"
+            raise InvalidFieldError(f"body: {reason}.", errors=[{"field": "body", "reason": reason}])
+        return _validated(document, schemas[given[0]])
+
+    def _document(self) -> Any:
         try:
-            document = json.loads(self.body or b"{}", parse_constant=_refuse_constant)
+            return json.loads(self.body or b"{}", parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise MalformedBodyError(f"The body is not JSON: {error}.") from error
-        try:
-            return schema.model_validate(document)
-        except ValidationError as error:
-            raise InvalidFieldError(_summary(error), errors=_field_errors(error)) from error
 
     def query(self, name: str) -> str | None:
         """The last value of a query parameter."""
         values: Mapping[str, list[str]] = self.request.to_original_event()["multiValueQueryStringParameters"] or {}
         return values[name][-1] if values.get(name) else None
+
+    def refuse_other_queries(self, *known: str) -> None:
+        """A filter that is misspelt must not answer as if it were not there. Raises: InvalidQueryError."""
+        given = self.request.to_original_event()["multiValueQueryStringParameters"] or {}
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise InvalidQueryError(f"'{unknown[0][:80]}' is no parameter of this route; it has {', '.join(known)}.")
 
     def limit(self) -> int:
         """Raises: InvalidQueryError."""
@@ -84,6 +101,13 @@ class Call:
         """Where the page begins. Raises: InvalidQueryError."""
         text = self.query("cursor")
         return None if text is None else decode_cursor(text)
+
+
+def _validated(document: Any, schema: type[T]) -> T:
+    try:
+        return schema.model_validate(document)
+    except ValidationError as error:
+        raise InvalidFieldError(_summary(error), errors=_field_errors(error)) from error
 
 
 def encode_cursor(cursor: Cursor | None) -> str | None:
@@ -111,7 +135,9 @@ def _refuse_constant(name: str) -> None:
 
 
 def _field_errors(error: ValidationError) -> list[dict[str, str]]:
-    return [{"field": ".".join(map(str, item["loc"])) or "body", "reason": item["msg"]} for item in error.errors()]
+    """A member's name is the caller's own and may be of any length."""
+    items = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_FIELD_ERRORS]
+    return [{"field": ".".join(map(str, item["loc"]))[:120] or "body", "reason": item["msg"]} for item in items]
 
 
 def _summary(error: ValidationError) -> str:

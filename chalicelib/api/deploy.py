@@ -7,7 +7,7 @@ from typing import Any
 from chalice.app import Response
 
 from chalicelib.api.answers import json_answer
-from chalicelib.api.blueprint import Api
+from chalicelib.api.blueprint import Api, Once
 from chalicelib.api.call import Call, page_json
 from chalicelib.api.schemas import NewDeployment
 from chalicelib.domain.access import Scope
@@ -16,7 +16,12 @@ from chalicelib.domain.deployment import Deployment
 api = Api(__name__)
 
 
-@api.endpoint("POST", "/deploy", Scope.ADMIN)
+def _begun_before(call: Call, deployment_id: str) -> Response:
+    deployment = call.services.deployments.get(deployment_id)
+    return json_answer(deployment_json(deployment), status=201, headers={"Location": f"/deploy/{deployment.id}"})
+
+
+@api.endpoint("POST", "/deploy", Scope.ADMIN, Once(_begun_before))
 def promote(call: Call) -> Response:
     deployment = call.services.deployments.promote(call.parsed(NewDeployment).model, call.actor)
     return json_answer(deployment_json(deployment), status=201, headers={"Location": f"/deploy/{deployment.id}"})

@@ -7,7 +7,7 @@ from typing import Any
 from chalice.app import Response
 
 from chalicelib.api.answers import empty_answer, json_answer
-from chalicelib.api.blueprint import Api
+from chalicelib.api.blueprint import Api, Once
 from chalicelib.api.call import Call, page_json
 from chalicelib.api.schemas import NewKey
 from chalicelib.domain.access import AccessKey, Scope
@@ -15,7 +15,13 @@ from chalicelib.domain.access import AccessKey, Scope
 api = Api(__name__)
 
 
-@api.endpoint("POST", "/keys", Scope.ADMIN)
+def _made_before(call: Call, key_id: str) -> Response:
+    """The key itself is stored nowhere, so that a replay cannot show it."""
+    body = {**_key_json(call.services.access.get(key_id)), "key": None}
+    return json_answer({**body, "detail": "The key was shown once. DELETE this one, and make another with POST /keys."})
+
+
+@api.endpoint("POST", "/keys", Scope.ADMIN, Once(_made_before, keeps_answer=False))
 def create(call: Call) -> Response:
     body = call.parsed(NewKey)
     key, token = call.services.access.create(body.name, frozenset(map(Scope, body.scopes)), call.actor)

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 MAX_ARTIFACT_BYTES = 512 * 1024 * 1024
 ModelId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,72}[a-z0-9])?$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+Place = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+Channel = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+HyperparameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,256}$")]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -47,8 +50,31 @@ class NewModel(Body):
     name: Name | None = None
 
 
+class NewTraining(Body):
+    """Start a training job from a definition. `data`: a place, or a place for each channel."""
+
+    job: Name
+    data: Place | dict[Channel, Place] | None = None
+    name: Name | None = None
+    hyperparameters: dict[HyperparameterName, Annotated[str, StringConstraints(max_length=2500)]] = {}
+    allow_over_budget: bool = False
+
+
+class RecordedJob(Body):
+    """Record a training job that exists, by its name. `labels`: what a built-in algorithm's classes are called."""
+
+    name: Name
+    task: Literal["classify", "count", "detect"]
+    training_job: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]
+    labels: Annotated[list[ShortText], Field(max_length=1000)] = []
+
+
 class Decision(Body):
     reason: Annotated[str, StringConstraints(max_length=2000)] = ""
+
+
+class Approval(Decision):
+    override: bool = False
 
 
 class NewDeployment(Body):

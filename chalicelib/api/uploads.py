@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalice.app import Response
 
 from chalicelib.api.answers import json_answer
-from chalicelib.api.blueprint import Api
+from chalicelib.api.blueprint import Api, Once
 from chalicelib.api.call import Call
 from chalicelib.api.schemas import NewUpload
 from chalicelib.domain.access import Scope
@@ -13,7 +13,7 @@ from chalicelib.domain.access import Scope
 api = Api(__name__)
 
 
-@api.endpoint("POST", "/uploads", Scope.INFERENCE)
+@api.endpoint("POST", "/uploads", Scope.INFERENCE, Once(again=None, keeps_answer=False))
 def announce(call: Call) -> Response:
     body = call.parsed(NewUpload)
     upload, target = call.services.uploads.announce(call.caller.id, body.bytes, body.sha256, body.content_type)

@@ -9,6 +9,7 @@ from typing import Any
 
 from chalicelib.domain.errors import IllegalTransitionError
 from chalicelib.domain.inference import ServedModel, Task
+from chalicelib.domain.training_job import TrainingRun
 
 
 class ModelState(Enum):
@@ -34,8 +35,13 @@ LEGAL_MOVES: Mapping[ModelState, frozenset[ModelState]] = {
 }
 
 
+FOLLOWED = (ModelState.TRAINING, ModelState.EVALUATING)
+
+
 @dataclass(frozen=True)
 class Model:
+    """`override`: approved although below its gate. `cards`: the endings (`md`, `html`) of the cards kept with it."""
+
     id: str
     name: str
     version: int
@@ -47,19 +53,41 @@ class Model:
     manifest: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
     approved_by: str | None = None
+    created_by: str = ""
+    override: bool = False
+    run: TrainingRun | None = None
+    cards: tuple[str, ...] = ()
     record_version: int = 0
+
+    @property
+    def legal_moves(self) -> list[str]:
+        return sorted(move.value for move in LEGAL_MOVES[self.state])
+
+    @property
+    def is_followed(self) -> bool:
+        """A job or an evaluation is under way for it."""
+        return self.state in FOLLOWED
 
     def moved_to(self, state: ModelState, reason: str = "") -> Model:
         """Raises: IllegalTransitionError, naming the legal moves."""
-        legal = LEGAL_MOVES[self.state]
-        if state not in legal:
-            names = sorted(move.value for move in legal)
+        if state not in LEGAL_MOVES[self.state]:
+            names = self.legal_moves
             raise IllegalTransitionError(
                 f"Model {self.id} is {self.state.value}; it can become {', '.join(names) or 'nothing else'}.",
                 state=self.state.value,
                 legal=names,
             )
         return replace(self, state=state, reason=reason)
+
+    def followed_run(self) -> TrainingRun:
+        """The job under way for it. Raises: IllegalTransitionError."""
+        if self.run is None or not self.is_followed:
+            raise IllegalTransitionError(
+                f"Model {self.id} is {self.state.value}; no job is under way for it.",
+                state=self.state.value,
+                legal=self.legal_moves,
+            )
+        return self.run
 
     def served_at(self, endpoint: str) -> ServedModel:
         """This model as `endpoint` serves it. Raises: IllegalTransitionError when it has no artifact."""
@@ -83,3 +111,8 @@ def model_id(name: str, version: int) -> str:
 def artifact_name(digest: str) -> str:
     """Content-addressed, so that nothing is ever overwritten."""
     return f"artifacts/{digest}.tar.gz"
+
+
+def card_name(digest: str, ending: str) -> str:
+    """The card stands beside the artifact, never in it."""
+    return f"cards/{digest}.{ending}"

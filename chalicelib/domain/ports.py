@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from chalicelib.domain.inference import Prediction, ServedModel
+from chalicelib.domain.training_job import EvaluationOrder, EvaluationStatus, JobDefinition, JobOrder, JobStatus
 
 
 class Clock(Protocol):
@@ -231,3 +232,43 @@ class EndpointRuntime(ABC):
     @abstractmethod
     def prove(self, served: ServedModel) -> None:
         """Let the endpoint answer the artifact's self-test photo. Raises: ProofFailedError."""
+
+
+class JobDefinitions(Protocol):
+    def __call__(self, name: str) -> JobDefinition:
+        """One of training/jobs. Raises: DefinitionNotFoundError, which names those there are."""
+
+
+class JobRunner(ABC):
+    """What trains and evaluates: SageMaker, or programs on this machine in SageMaker's layout.
+
+    Every method may raise RunnerUnavailableError.
+    """
+
+    @abstractmethod
+    def check(self, order: JobOrder) -> None:
+        """Whether the order could begin, as far as can be seen before. Raises: InvalidFieldError."""
+
+    @abstractmethod
+    def start(self, order: JobOrder) -> None:
+        """Begin a training job; harmless when one of this name exists."""
+
+    @abstractmethod
+    def describe(self, job: str) -> JobStatus:
+        """How the job stands now. Raises: JobNotFoundError."""
+
+    @abstractmethod
+    def stop(self, job: str) -> None:
+        """Ask it to end; harmless when it has. Raises: JobNotFoundError."""
+
+    @abstractmethod
+    def start_evaluation(self, order: EvaluationOrder) -> None:
+        """Begin to evaluate and package what a job left; harmless when an evaluation of this name exists."""
+
+    @abstractmethod
+    def describe_evaluation(self, evaluation: str) -> EvaluationStatus:
+        """Raises: JobNotFoundError."""
+
+    @abstractmethod
+    def stop_evaluation(self, evaluation: str) -> None:
+        """Harmless when it has ended. Raises: JobNotFoundError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from chalicelib.domain.access import AccessKey, Scope
@@ -10,6 +11,7 @@ from chalicelib.domain.inference import Task
 from chalicelib.domain.ledger import GENESIS, LedgerEntry, LedgerHead
 from chalicelib.domain.model import Model, ModelState
 from chalicelib.domain.ports import IndexKey, Key, Record
+from chalicelib.domain.training_job import TrainingRun
 from chalicelib.domain.upload import Upload
 
 KEYS = "KEYS"
@@ -62,33 +64,46 @@ def model_name_key(name: str) -> Key:
 
 
 def model_record(model: Model) -> Record:
-    body: dict[str, Any] = {
-        "id": model.id,
-        "name": model.name,
-        "version": model.version,
+    return Record(model_key(model.id), model_body(model), version=model.record_version + 1)
+
+
+def model_body(model: Model) -> dict[str, Any]:
+    body = {name: value for name, value in vars(model).items() if name != "record_version"}
+    return {
+        **body,
         "task": model.task.value,
         "state": model.state.value,
-        "created_at_s": model.created_at_s,
-        "digest": model.digest,
-        "bytes": model.bytes,
-        "manifest": model.manifest,
-        "reason": model.reason,
-        "approved_by": model.approved_by,
+        "run": model.run.to_body() if model.run else None,
+        "cards": list(model.cards),
     }
-    position = by_time(model.created_at_s, model.id)
-    return Record(
-        model_key(model.id),
-        body,
-        version=model.record_version + 1,
-        index1=IndexKey(MODELS, position),
-        index2=IndexKey(f"{MODELS}#{model.task.value}", position),
-    )
 
 
 def model_from(record: Record) -> Model:
     body = dict(record.body)
-    task, state = Task(body.pop("task")), ModelState(body.pop("state"))
-    return Model(**body, task=task, state=state, record_version=record.version)
+    run = body.pop("run")
+    return Model(
+        **{**body, "task": Task(body["task"]), "state": ModelState(body["state"]), "cards": tuple(body["cards"])},
+        run=TrainingRun.from_body(run) if run else None,
+        record_version=record.version,
+    )
+
+
+def model_name_record(name: str, version: int, task: Task) -> Record:
+    return Record(model_name_key(name), {"version": version, "task": task.value}, version=version)
+
+
+def job_key(job: str) -> Key:
+    """Which model a training job or an evaluation belongs to."""
+    return Key(f"JOB#{job}", "JOB")
+
+
+def job_record(job: str, model_id: str) -> Record:
+    return Record(job_key(job), {"model": model_id})
+
+
+def request_key(caller: str, route: str, key: str) -> Key:
+    """Of a request with an Idempotency-Key. Hashed: keys are the callers' own and may be anything."""
+    return Key(f"REQUEST#{hashlib.sha256(f'{caller} {route} {key}'.encode()).hexdigest()}", "REQUEST")
 
 
 def alias_key(task: Task) -> Key:

@@ -30,7 +30,7 @@ class JobState(Enum):
 
 @dataclass(frozen=True)
 class JobDefinition:
-    """One of training/jobs/*.json: `instance_type` and `max_runtime_s` bound the price, `document` is the whole of it."""
+    """One of training/jobs: `instance_type` and `max_runtime_s` bound the price, `document` is the whole file."""
 
     name: str
     task: Task
@@ -109,6 +109,7 @@ class TrainingRun:
     evaluation: str = ""
     evaluation_logs: str = ""
     billable_s: float | None = None
+    is_stopping: bool = False
 
     def seen_as(self, status: JobStatus) -> TrainingRun:
         return replace(self, logs=status.logs or self.logs, billable_s=status.billable_s)

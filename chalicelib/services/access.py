@@ -54,6 +54,13 @@ class Access:
         self.ledger.commit(change, Put(records.access_key_record(key), expected_version=0))
         return key, token
 
+    def get(self, key_id: str) -> AccessKey:
+        """Raises: KeyNotFoundError."""
+        try:
+            return records.access_key_from(self.store.get(records.access_key_key(key_id)))
+        except RecordNotFoundError as error:
+            raise KeyNotFoundError(f"There is no key '{key_id[:80]}'; GET /keys lists them.") from error
+
     def revoke(self, key_id: str, actor: str) -> None:
         """Raises: KeyNotFoundError."""
         try:

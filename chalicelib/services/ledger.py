@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,8 +10,9 @@ from chalicelib.domain import records
 from chalicelib.domain.errors import RecordNotFoundError, WriteConflictError
 from chalicelib.domain.ledger import Change, LedgerEntry, LedgerHead, append, entry_from_body, first_fault
 from chalicelib.domain.ports import Clock, Cursor, Put, RecordStore, Write
+from chalicelib.services.contention import until_settled
+from chalicelib.services.request_scope import current_scope
 
-MAX_TRIES = 60
 PAGE = 200
 
 
@@ -27,18 +27,17 @@ class Ledger:
 
         Raises: WriteConflictError when one of `writes` is, StoreUnavailableError.
         """
-        for attempt in range(MAX_TRIES):
-            head = self.head()
-            entry = append(head, change, self.clock())
-            try:
-                self.store.write(*writes, *_entry_writes(entry, head))
-            except WriteConflictError as error:
-                if not _only_the_head(error) or attempt == MAX_TRIES - 1:
-                    raise
-                self.pause(random.uniform(0, 0.002 * min(attempt + 1, 25)))
-            else:
-                return entry
-        raise AssertionError("unreachable: the last try returns or raises")
+        return until_settled(lambda: self._append(change, writes), self.pause, _only_the_head)
+
+    def _append(self, change: Change, writes: tuple[Write, ...]) -> LedgerEntry:
+        head = self.head()
+        entry = append(head, change, self.clock())
+        scope = current_scope()
+        mark = scope.marked(change.subject) if scope and scope.subject is None else None
+        self.store.write(*writes, *_entry_writes(entry, head), *([mark] if mark else []))
+        if scope and mark:
+            scope.stored(mark)
+        return entry
 
     def head(self) -> LedgerHead:
         try:

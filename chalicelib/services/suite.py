@@ -9,9 +9,11 @@ from typing import Protocol
 from chalicelib.domain.access import AccessKey
 from chalicelib.services.access import Access
 from chalicelib.services.deployment import Deployments
+from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.inference import Inference
 from chalicelib.services.ledger import Ledger
 from chalicelib.services.model_registry import ModelRegistry
+from chalicelib.services.training import Training
 from chalicelib.services.upload import Uploads
 
 
@@ -25,8 +27,14 @@ class Services:
     access: Access
     inference: Inference
     models: ModelRegistry
+    training: Training
     deployments: Deployments
     uploads: Uploads
     ledger: Ledger
+    idempotency: Idempotency
     rate_limit: RateLimit
     is_healthy: Callable[[], bool]
+
+    def tick(self) -> None:
+        """What a timer calls: everything that goes on without anyone asking."""
+        self.training.progress.tick()

@@ -26,8 +26,12 @@ class Uploads:
     def announce(self, owner: str, size_bytes: int, sha256: str, content_type: str) -> tuple[Upload, UploadTarget]:
         expires_at_s = int(self.clock()) + UPLOAD_LIFETIME_S
         upload = Upload(self.new_id(), owner, size_bytes, sha256, content_type, expires_at_s)
-        self.store.write(Put(records.upload_record(upload), expected_version=0))
-        terms = UploadTerms(upload.blob_name, size_bytes, sha256, content_type, expires_at_s)
+        try:
+            self.store.write(Put(records.upload_record(upload), expected_version=0))
+        except WriteConflictError:
+            # The same request again, whose first answer never arrived: its id derives from its Idempotency-Key.
+            upload = self.get(upload.id)
+        terms = UploadTerms(upload.blob_name, size_bytes, sha256, content_type, upload.expires_at_s)
         return upload, self.blobs.upload_target(terms)
 
     def get(self, upload_id: str) -> Upload:
@@ -41,21 +45,30 @@ class Uploads:
             raise refusal
         return upload
 
-    def claim(self, upload_id: str, owner: str) -> Upload:
-        """The upload, marked as used. Raises: UploadNotFoundError, UploadUsedError."""
+    def usable(self, upload_id: str, owner: str) -> Upload:
+        """An upload whose bytes are there and not used yet. Raises: UploadNotFoundError, UploadUsedError."""
         upload = self.get(upload_id)
         if upload.owner != owner:
             raise UploadNotFoundError(f"Upload '{upload_id}' was announced with another key; announce your own.")
+        if upload.used:
+            raise UploadUsedError(f"Upload '{upload_id}' was used already; announce another with POST /uploads.")
         if not self.blobs.exists(upload.blob_name):
             raise UploadNotFoundError(f"Upload '{upload_id}' was announced, but its bytes never came; PUT them first.")
-        used = UploadUsedError(f"Upload '{upload_id}' was used already; announce another with POST /uploads.")
-        if upload.used:
-            raise used
+        return upload
+
+    def use(self, upload: Upload) -> Put:
+        """The write that uses it up, for the transaction that it is used in."""
+        return Put(records.upload_record(replace(upload, used=True)), expected_version=upload.record_version)
+
+    def claim(self, upload_id: str, owner: str) -> Upload:
+        """The upload, marked as used. Raises: UploadNotFoundError, UploadUsedError."""
+        upload = self.usable(upload_id, owner)
         try:
-            record = records.upload_record(replace(upload, used=True))
-            self.store.write(Put(record, expected_version=upload.record_version))
+            self.store.write(self.use(upload))
         except WriteConflictError as error:
-            raise used from error
+            raise UploadUsedError(
+                f"Upload '{upload_id}' was used already; announce another with POST /uploads."
+            ) from error
         return upload
 
     def read_image(self, upload_id: str, owner: str) -> bytes:

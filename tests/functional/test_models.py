@@ -35,7 +35,8 @@ def test_an_artifact_becomes_the_model_that_answers(empty: Service, archives: Ar
     refused = empty.client.post("/deploy", {"model": "waste-1"})
     assert (refused.status, refused.problem) == (409, "illegal-transition")
     assert "approve" in refused.json()["detail"]
-    assert empty.client.post("/models/waste-1/approve").json()["approved_by"] == "key:environment"
+    decision = {"override": True, "reason": "a small model of the tests"}
+    assert empty.client.post("/models/waste-1/approve", decision).json()["approved_by"] == "key:environment"
     deployed = empty.client.post("/deploy", {"model": "waste-1"})
     assert deployed.status == 201
     assert deployed.json()["state"] == "succeeded"
@@ -253,7 +254,7 @@ def test_a_manifest_whose_input_is_not_the_networks_is_no_model(empty: Service, 
 
 def test_a_promoted_model_whose_artifact_is_lost_is_unavailable_not_unknown(empty: Service, archives: Archives) -> None:
     model_id = register(empty.client, archives["classify"])["id"]
-    empty.client.post(f"/models/{model_id}/approve")
+    empty.client.post(f"/models/{model_id}/approve", {"override": True, "reason": "a small model of the tests"})
     shutil.rmtree(empty.settings.home / "files" / "artifacts")
     deployed = empty.client.post("/deploy", {"model": model_id}).json()
     assert deployed["state"] == "failed"
