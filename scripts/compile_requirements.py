@@ -21,6 +21,7 @@ TARGETS: dict[str, list[str]] = {
     "service": [],
     "test": SERVICE_PINS,
     "lambda": SERVICE_PINS,
+    "container": SERVICE_PINS,
     "training": TRAINING_NUMPY,
     "training-test": TRAINING_NUMPY,
     "sagemaker": [],
