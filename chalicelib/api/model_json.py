@@ -43,5 +43,5 @@ def model_detail_json(model: Model, alias: Alias | None) -> dict[str, Any]:
         "gate": gate if model.digest else None,
         "metrics": dict(test_metrics(model.manifest)),
         "lineage": dict(lineage(model)),
-        "manifest": dict(model.manifest),
+        "manifest": dict(model.manifest) or None,
     }

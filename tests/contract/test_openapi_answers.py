@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from chalice.local import RouteMatcher
 
+from chalicelib.adapters.embedded.job_folder import JobFolders
 from tests.contract.contract import CONTRACT, Operation, faults, operation, operations, resolved
 from tests.device.models import RED, banknotes, jpeg, plain, png
 from tests.functional.client import Answer, Client
@@ -18,6 +19,7 @@ from tests.functional.service import Service, upload
 from tests.functional.test_bodies import BOUNDARY, multipart
 
 MATCHER = RouteMatcher(list(CONTRACT["paths"]))
+DECISION = {"override": True, "reason": "a small model of the tests"}
 NEEDS_AN_UPLOAD = {"upload", "uploaded", "renamed"}
 
 
@@ -57,7 +59,19 @@ def test_every_list_and_page_is_as_promised(checked: Checked, path: str) -> None
     assert checked.call("GET", path).status == 200
 
 
-@pytest.mark.parametrize("path", ["/models/waste-1", "/models/waste-1/artifact", "/models?task=count", "/keys?limit=1"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/models/waste-1",
+        "/models/waste-1/artifact",
+        "/models/waste-1/card",
+        "/models/waste-1/card?format=html",
+        "/models/waste-1/compare/bins-1",
+        "/models?task=count",
+        "/models?state=approved&name=waste",
+        "/keys?limit=1",
+    ],
+)
 def test_single_things_are_as_promised(checked: Checked, path: str) -> None:
     assert checked.call("GET", path).status == 200
 
@@ -133,10 +147,14 @@ def test_a_models_way_through_its_gates_is_as_promised(empty: Service, archives:
     checked = Checked(empty.client)
     model = checked.post("/models", {"upload": upload(empty.client, archives["classify"].read_bytes())}).json()["id"]
     assert checked.post("/deploy", {"model": model}).status == 409
-    assert checked.post(f"/models/{model}/approve", {"reason": "fine"}).status == 200
+    assert checked.post(f"/models/{model}/approve", {"reason": "fine"}).json()["findings"]
+    assert checked.post(f"/models/{model}/approve", {"reason": "fine", "override": True}).status == 200
     assert checked.post("/deploy", {"model": model}).status == 201
     assert checked.post(f"/models/{model}/reject", {"reason": "not so fine"}).status == 200
-    assert checked.post(f"/models/{model}/retire", {}).status == 200
+    assert checked.post(f"/models/{model}/retire", {}).json()["live"] == ["primary"]
+    second = checked.post("/models", {"upload": upload(empty.client, archives["classify"].read_bytes())}).json()["id"]
+    assert checked.post(f"/models/{second}/retire", {}).status == 200
+    model = second
     assert checked.post(f"/models/{model}/approve", {}).status == 409
 
 
@@ -167,15 +185,27 @@ def test_the_contracts_examples_work_as_they_stand(
             (png(plain(RED)), "image/png") if photo else (archives["classify"].read_bytes(), "application/gzip")
         )
         value = {**value, "upload": upload(empty.client, body, kind)}
+    if each.path == "/models/{model_id}/stop":
+        running = running_job(empty)
+        assert checked.post(each.path.replace("{model_id}", running), value).status == 202
+        return
     if each.path == "/deploy":
-        empty.client.post("/models/waste-1/approve")
+        empty.client.post("/models/waste-1/approve", DECISION)
         value = {**value, "model": "waste-1"}
     answer = checked.post(each.path.replace("{model_id}", "waste-1"), value)
     assert 200 <= answer.status < 300, answer.body
 
 
+def running_job(service: Service) -> str:
+    """The id of a model whose local job waits for its turn."""
+    order = {"kind": "training", "definition": "waste", "task": "classify", "data": {}, "hyperparameters": {}}
+    JobFolders(service.settings.home / "jobs").add("a-job-of-mine", order)
+    body = {"name": "trained", "task": "classify", "training_job": "a-job-of-mine"}
+    return str(service.client.post("/models", body).json()["id"])
+
+
 def prepared(service: Service, archive: Path, promoted: bool) -> None:
     model = service.client.post("/models", {"upload": upload(service.client, archive.read_bytes())}).json()["id"]
     if promoted:
-        service.client.post(f"/models/{model}/approve")
+        service.client.post(f"/models/{model}/approve", DECISION)
         service.client.post("/deploy", {"model": model})
