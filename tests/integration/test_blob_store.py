@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -149,3 +151,21 @@ class TestS3:
             missing.put(NAME, file(CONTENT))
         with pytest.raises(StoreUnavailableError, match="NoSuchBucket"):
             missing.open(NAME)
+
+    def test_a_download_that_breaks_off_leaves_no_file(self, no_account: None, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            server = threading.Thread(target=send_half, args=(listener,))
+            server.start()
+            blobs = S3Blobs(s3_client(REGION, endpoint_url=url), BUCKET, time.time)
+            with pytest.raises(StoreUnavailableError, match="broke off"):
+                blobs.fetch(NAME, tmp_path / "alone" / "copy")
+            server.join()
+        assert list((tmp_path / "alone").iterdir()) == []
+
+
+def send_half(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nETag: "x"\r\n\r\n' + bytes(500))

@@ -163,8 +163,9 @@ def _whole(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".partial-")
     os.close(handle)
+    temporary = Path(name)
     try:
-        yield Path(name)
-        os.replace(name, target)
+        yield temporary
+        temporary.replace(target)
     finally:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

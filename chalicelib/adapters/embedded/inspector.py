@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from chalicelib.domain.errors import InvalidArtifactError
 from chalicelib.domain.manifest import checked_manifest
@@ -32,4 +35,13 @@ class LoadingInspector(ArtifactInspector):
             except (ArtifactError, ManifestError, EngineError, SelfTestError) as error:
                 raise InvalidArtifactError(f"The artifact cannot be used: {error}") from error
             document = checked_manifest(manifest.raw)
+            _check_finite(document)
             return InspectedArtifact(sha256, archive.stat().st_size, document, proved=True)
+
+
+def _check_finite(document: Mapping[str, Any]) -> None:
+    # Python reads NaN, and the members that nobody looks into (metrics) would hand it on to every caller.
+    try:
+        json.dumps(document, allow_nan=False)
+    except ValueError as error:
+        raise InvalidArtifactError("manifest.json: NaN and infinity are not JSON; package the model again.") from error
