@@ -37,6 +37,8 @@ TEST_BALLAST = (
     "openvino/libs/cache.json",
     "sympy/*/tests",
     "sympy/*/*/tests",
+    "networkx/*/tests",
+    "networkx/*/*/tests",
 )
 
 
@@ -199,7 +201,7 @@ def prepare(environment: Environment) -> None:
 def drop_ballast(environment: Environment) -> None:
     for pattern in environment.ballast:
         for path in environment.path.glob(f"lib/python*/site-packages/{pattern}"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def interpreter_for(environment: Environment) -> str:
