@@ -9,6 +9,7 @@ PYTHON ?=
 UPGRADE ?=
 BINSIGHT_HOME ?=
 BINSIGHT_PORT ?=
+FILE ?=
 
 # What is set nowhere must stay unset for the programs, so that their own defaults hold.
 export DATA PRETRAINED TASK PYTHON
@@ -23,15 +24,15 @@ SETUP := sh scripts/setup.sh
 API := .venv/bin/python
 TRAINING := .venv-train/bin/python
 TOOLS := .venv-tools/bin/python
-TYPED := $(wildcard app.py chalicelib device training scripts)
+TYPED := $(wildcard app.py benchmarks chalicelib device training scripts)
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run admin-key test device-test lint check package requirements hooks clean
+.PHONY: help setup demo run admin-key test device-test verify-ledger backup restore lint check package image-uris requirements hooks clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
-	@printf '\nVariables: DATA PRETRAINED TASK STAGE PYTHON BINSIGHT_HOME BINSIGHT_PORT\n'
+	@printf '\nVariables: DATA PRETRAINED TASK STAGE PYTHON BINSIGHT_HOME BINSIGHT_PORT FILE\n'
 
 setup: ## Make the environments of the service and of training, nothing else
 	@$(SETUP) service training
@@ -47,6 +48,18 @@ run: ## Serve on http://127.0.0.1:8000 [BINSIGHT_PORT=8000] [BINSIGHT_HOME=.bins
 admin-key: ## Print a new admin key for a home whose key is lost [BINSIGHT_HOME=.binsight/home]
 	@$(SETUP) service
 	@$(API) -m chalicelib.admin_key
+
+verify-ledger: ## Check that every entry of the ledger follows from the one before [BINSIGHT_HOME=.binsight/home]
+	@$(SETUP) service
+	@$(API) -m chalicelib.verify_ledger
+
+backup: ## Copy the embedded state while it runs: FILE=<backup.tar.gz> [BINSIGHT_HOME=.binsight/home]
+	@$(SETUP) service
+	@$(API) -m chalicelib.keeping backup "$(FILE)"
+
+restore: ## Make a home of a backup: FILE=<backup.tar.gz> BINSIGHT_HOME=<a new folder>
+	@$(SETUP) service
+	@$(API) -m chalicelib.keeping restore "$(FILE)"
 
 test: ## Run the tests
 	@$(SETUP) test training-test
@@ -71,6 +84,10 @@ package: ## Build the Lambda's zip and CloudFormation template [STAGE=dev] into 
 	@$(SETUP) test
 	$(API) -m scripts.package "$(STAGE)"
 	.venv/bin/cfn-lint "build/package/$(STAGE)/sam.json"
+
+image-uris: ## Compare the committed table of image URIs with SageMaker's SDK (an environment of 0.5 GB)
+	@$(SETUP) service sagemaker
+	.venv-sagemaker/bin/python -m pytest tests/integration/test_sagemaker_endpoints.py -k table_of_images
 
 requirements: ## Compile requirements/*.in again [UPGRADE=1 takes new versions]
 	@$(SETUP) service tools

@@ -12,6 +12,7 @@ from cheroot.wsgi import Server
 
 from chalicelib.adapters.embedded.file_server import PREFIX, FileServer
 from chalicelib.adapters.embedded.folder_blobs import FolderBlobs
+from chalicelib.adapters.embedded.supervisor import Supervisor
 from chalicelib.adapters.embedded.wsgi import Environ, LambdaWsgi, StartResponse
 from chalicelib.api.observation import configure_logging
 from chalicelib.api.routes import create_app
@@ -23,6 +24,8 @@ from chalicelib.services.suite import Services
 
 THREADS = 16
 STOP_TIMEOUT_S = 1.5
+SCHEDULER = (sys.executable, "-m", "chalicelib.scheduler")
+SCHEDULER_STOP_S = 1.0
 SOCKET_TIMEOUT_S = 30
 
 
@@ -72,8 +75,13 @@ def main() -> int:
         print(f"binsight: cannot start: {error}", file=sys.stderr)
         return 1
     _announce(settings, server.port, key)
+    scheduler = Supervisor(SCHEDULER, SCHEDULER_STOP_S)
+    scheduler.start()
     stopping.wait()
+    ending = threading.Thread(target=scheduler.stop, name="scheduler-stop")
+    ending.start()
     server.stop()
+    ending.join()
     return 0
 
 

@@ -127,6 +127,11 @@ class TrainingRun:
         return cls(**{**body, "labels": tuple(body["labels"])})
 
 
+def job_name(word: str, unique: str) -> str:
+    """63 characters at the most; the beginning is what the service's permissions are given for."""
+    return f"{OURS}-{word}-{unique}"
+
+
 def check_algorithm(status: JobStatus, task: Task) -> None:
     """Raises: JobMismatchError when the job trained something that cannot do the task."""
     tasks = TASKS_OF_ALGORITHM.get(status.algorithm, frozenset())

@@ -12,7 +12,7 @@ from chalicelib.domain.inference import Task
 from chalicelib.domain.ledger import Change
 from chalicelib.domain.model import Model, ModelState
 from chalicelib.domain.ports import IdSource, JobDefinitions, JobRunner, RecordStore
-from chalicelib.domain.training_job import JobDefinition, JobOrder, TrainingRun, check_algorithm
+from chalicelib.domain.training_job import JobDefinition, JobOrder, TrainingRun, check_algorithm, job_name
 from chalicelib.services.model_versions import ModelVersions
 from chalicelib.services.training_progress import TrainingProgress
 
@@ -48,7 +48,7 @@ class Training:
         check_budget(price, self.budget_usd, request.allow_over_budget)
         name = request.name or definition.name
         run = TrainingRun(
-            job=f"{name[:40].rstrip('-')}-{self.new_id()}",
+            job=job_name(name[:36].rstrip("-"), self.new_id()),
             algorithm=definition.algorithm,
             is_ours=True,
             definition=request.definition,

@@ -41,6 +41,7 @@ from chalicelib.domain.training_job import (
     JobState,
     JobStatus,
     TrainingRun,
+    job_name,
 )
 from chalicelib.services.model_versions import ModelVersions
 
@@ -129,7 +130,7 @@ class TrainingProgress:
             self.versions.update(seen)
 
     def _begin_evaluation(self, model: Model, status: JobStatus) -> None:
-        run = replace(model.followed_run(), evaluation=f"evaluate-{self.new_id()}")
+        run = replace(model.followed_run(), evaluation=job_name("evaluate", self.new_id()))
         moved = replace(model.moved_to(ModelState.EVALUATING), run=run)
         change = Change(SCHEDULER, "model.evaluating", model.id, {"job": run.job, "evaluation": run.evaluation})
         self.versions.change(moved, change, Put(records.job_record(run.evaluation, model.id), expected_version=0))

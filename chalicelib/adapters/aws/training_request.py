@@ -1,0 +1,128 @@
+"""From an order to the requests that SageMaker takes: pure, so that botocore's own service model can judge them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.adapters.aws.image_uris import BUILT_IN, built_in_image
+from chalicelib.domain.training_job import EvaluationOrder, JobOrder
+
+MODEL_NAME, WHOLE_SET = "model.tar.gz", ""
+EVALUATION_INSTANCE, EVALUATION_DISK_GB, EVALUATION_MAX_S = "ml.m5.xlarge", 30, 3600
+TRAINING_DISK_GB = 50
+# Waiting for spot capacity may take as long again as the training itself.
+SPOT_WAIT_FACTOR = 2
+PROCESSING = "/opt/ml/processing"
+
+
+@dataclass(frozen=True)
+class TrainingSite:
+    """Where jobs run: all that CloudFormation knows and a request does not."""
+
+    region: str
+    bucket: str
+    role_arn: str
+    container_image: str
+
+    def image(self, algorithm: str) -> str:
+        return built_in_image(algorithm, self.region) if algorithm in BUILT_IN else self.container_image
+
+
+def training_request(order: JobOrder, site: TrainingSite) -> dict[str, Any]:
+    """The body of CreateTrainingJob. Channels of a built-in algorithm hold application/x-image."""
+    definition = order.definition
+    built_in = definition.algorithm in BUILT_IN
+    stopping = {"MaxRuntimeInSeconds": definition.max_runtime_s}
+    if definition.spot:
+        stopping["MaxWaitTimeInSeconds"] = definition.max_runtime_s * SPOT_WAIT_FACTOR
+    hyperparameters = (
+        dict(order.hyperparameters) if built_in else {"task": definition.task.value} | dict(order.hyperparameters)
+    )
+    request: dict[str, Any] = {
+        "TrainingJobName": order.name,
+        "AlgorithmSpecification": {"TrainingImage": site.image(definition.algorithm), "TrainingInputMode": "File"},
+        "RoleArn": site.role_arn,
+        "HyperParameters": hyperparameters,
+        "InputDataConfig": [_channel(name or "train", place, built_in) for name, place in order.data.items()],
+        "OutputDataConfig": {"S3OutputPath": f"s3://{site.bucket}/jobs"},
+        "ResourceConfig": {
+            "InstanceType": definition.instance_type,
+            "InstanceCount": definition.instance_count,
+            "VolumeSizeInGB": TRAINING_DISK_GB,
+        },
+        "StoppingCondition": stopping,
+        "EnableManagedSpotTraining": definition.spot,
+        "Tags": [{"Key": "application", "Value": "binsight"}, {"Key": "definition", "Value": definition.name}],
+    }
+    if definition.spot:
+        request["CheckpointConfig"] = {"S3Uri": f"s3://{site.bucket}/jobs/{order.name}/checkpoints"}
+    return request
+
+
+def processing_request(order: EvaluationOrder, site: TrainingSite) -> dict[str, Any]:
+    """The body of CreateProcessingJob: our container evaluates and packages what the training job left."""
+    inputs = [_input("model", order.artifact)]
+    inputs += [_input(f"data-{name or 'all'}", place) for name, place in order.data.items()]
+    settings = {"job": order.job, "name": order.model_name, "task": order.task.value, "algorithm": order.algorithm}
+    if order.labels:
+        settings["labels"] = "\n".join(order.labels)
+    output = {
+        "S3Uri": f"s3://{site.bucket}/{evaluation_folder(order.name)}",
+        "LocalPath": f"{PROCESSING}/output",
+        "S3UploadMode": "EndOfJob",
+    }
+    return {
+        "ProcessingJobName": order.name,
+        "AppSpecification": {"ImageUri": site.container_image, "ContainerArguments": ["evaluate"]},
+        "Environment": {f"BINSIGHT_{name.upper()}": value for name, value in settings.items()},
+        "RoleArn": site.role_arn,
+        "ProcessingInputs": inputs,
+        "ProcessingOutputConfig": {"Outputs": [{"OutputName": "evaluated", "S3Output": output}]},
+        "ProcessingResources": {
+            "ClusterConfig": {
+                "InstanceType": EVALUATION_INSTANCE,
+                "InstanceCount": 1,
+                "VolumeSizeInGB": EVALUATION_DISK_GB,
+            }
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": EVALUATION_MAX_S},
+        "Tags": [{"Key": "application", "Value": "binsight"}],
+    }
+
+
+def evaluation_folder(evaluation: str) -> str:
+    """Where an evaluation leaves its files in the bucket."""
+    return f"jobs/{evaluation}/output"
+
+
+def algorithm_of(image: str, site_image: str) -> str:
+    """What an image runs: the repository's name without account, Region and tag; ours goes by our own name."""
+    if image == site_image:
+        return "binsight"
+    return image.rpartition("/")[2].partition("@")[0].partition(":")[0]
+
+
+def s3_data(channels: list[Mapping[str, Any]]) -> dict[str, str]:
+    """Channel to place, as DescribeTrainingJob tells it."""
+    sources = {each["ChannelName"]: each["DataSource"].get("S3DataSource", {}).get("S3Uri", "") for each in channels}
+    return {name: place for name, place in sources.items() if place}
+
+
+def _channel(name: str, place: str, built_in: bool) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": place, "S3DataDistributionType": "FullyReplicated"}
+    channel: dict[str, Any] = {"ChannelName": name, "DataSource": {"S3DataSource": source}}
+    return {**channel, "ContentType": "application/x-image"} if built_in else channel
+
+
+def _input(name: str, place: str) -> dict[str, Any]:
+    return {
+        "InputName": name,
+        "S3Input": {
+            "S3Uri": place,
+            "LocalPath": f"{PROCESSING}/input/{name}",
+            "S3DataType": "S3Prefix",
+            "S3InputMode": "File",
+        },
+    }
