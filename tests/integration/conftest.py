@@ -2,37 +2,63 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from moto import mock_aws
 
-from chalicelib.adapters.aws.clients import dynamodb_client
+from chalicelib.adapters.aws.clients import dynamodb_client, s3_client, sagemaker_client
 from chalicelib.adapters.aws.dynamodb_store import DynamoStore
+from chalicelib.adapters.aws.s3_blobs import S3Blobs
 from chalicelib.adapters.embedded.sqlite_store import SqliteStore
 from chalicelib.domain.ports import RecordStore
 
 REGION = "eu-west-1"
 TABLE = "binsight"
+BUCKET = "binsight-files"
 RESOURCES = Path(__file__).parents[2] / ".chalice" / "resources.json"
 
 
-@pytest.fixture(autouse=True)
-def no_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name, raising=False)
+@dataclass(frozen=True)
+class Clients:
+    dynamodb: Any
+    s3: Any
+    sagemaker: Any
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_account() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+            environment.setenv(name, "testing")
+        environment.setenv("AWS_DEFAULT_REGION", REGION)
+        environment.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ENDPOINT_URL"):
+            environment.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def clients(no_account: None) -> Clients:
+    """Made once: reading AWS's service descriptions takes longer than most tests."""
+    return Clients(dynamodb_client(REGION), s3_client(REGION), sagemaker_client(REGION))
 
 
 @pytest.fixture
-def aws(no_account: None) -> Iterator[None]:
+def aws(clients: Clients) -> Iterator[Clients]:
+    """The clients, answered by a moto that knows nothing yet."""
     with mock_aws():
-        yield
+        yield clients
+
+
+@pytest.fixture
+def s3_blobs(aws: Clients) -> S3Blobs:
+    aws.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    return S3Blobs(aws.s3, BUCKET, time.time)
 
 
 class OneAtATime:
@@ -67,7 +93,6 @@ def store(request: pytest.FixtureRequest) -> Iterator[RecordStore]:
         yield sqlite_store
         sqlite_store.close()
         return
-    request.getfixturevalue("aws")
-    client = dynamodb_client(REGION)
+    client = request.getfixturevalue("aws").dynamodb
     create_table(client)
     yield DynamoStore(OneAtATime(client), TABLE, pause=lambda _: None)

@@ -14,18 +14,15 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.aws import artifact_stream
-from chalicelib.adapters.aws.clients import s3_client
 from chalicelib.adapters.aws.inspector import StreamingInspector
-from chalicelib.adapters.aws.s3_blobs import S3Blobs
 from chalicelib.adapters.embedded.folder_blobs import FolderBlobs
 from chalicelib.adapters.embedded.inspector import LoadingInspector
 from chalicelib.domain.errors import BlobNotFoundError, InvalidArtifactError
 from chalicelib.domain.ports import ArtifactInspector, BlobStore
 from device.runtime.artifact import pack
 from tests.device.models import model_folder
-from tests.integration.conftest import REGION
 
-BUCKET, NAME = "binsight-files", "uploads/abc"
+NAME = "uploads/abc"
 Inspect = Callable[[bytes], Any]
 
 
@@ -34,10 +31,7 @@ def parts(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ArtifactInspe
     if request.param == "loading":
         blobs: BlobStore = FolderBlobs(tmp_path / "files", "http://127.0.0.1:1", b"k" * 32, time.time)
         return LoadingInspector(blobs, tmp_path / "work"), blobs
-    request.getfixturevalue("aws")
-    client = s3_client(REGION)
-    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    blobs = S3Blobs(client, BUCKET, time.time)
+    blobs = request.getfixturevalue("s3_blobs")
     return StreamingInspector(blobs), blobs
 
 

@@ -16,18 +16,10 @@ from chalicelib.adapters.aws.s3_blobs import S3Blobs
 from chalicelib.adapters.embedded.folder_blobs import FolderBlobs
 from chalicelib.domain.errors import BlobNotFoundError, StoreUnavailableError
 from chalicelib.domain.ports import BlobStore, UploadTerms
-from tests.integration.conftest import REGION
+from tests.integration.conftest import BUCKET, REGION, Clients
 
-BUCKET = "binsight-files"
 NAME = "artifacts/" + "a" * 64 + ".tar.gz"
 CONTENT = bytes(range(256)) * 9000
-
-
-@pytest.fixture
-def s3_blobs(aws: None) -> S3Blobs:
-    client = s3_client(REGION)
-    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    return S3Blobs(client, BUCKET, time.time)
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -137,16 +129,20 @@ class TestS3:
         assert {urlsplit(url).netloc for url in urls} == {f"{BUCKET}.s3.{REGION}.amazonaws.com"}
         assert parse_qs(urlsplit(urls[1]).query)["X-Amz-Expires"] == ["900"]
 
-    def test_what_was_put_carries_its_sha256(self, s3_blobs: S3Blobs, file: Callable[[bytes], Path]) -> None:
+    def test_what_was_put_carries_its_sha256(
+        self, s3_blobs: S3Blobs, clients: Clients, file: Callable[[bytes], Path]
+    ) -> None:
         s3_blobs.put(NAME, file(CONTENT))
         s3_blobs.copy(NAME, "artifacts/copy")
         for name in (NAME, "artifacts/copy"):
-            head = s3_client(REGION).head_object(Bucket=BUCKET, Key=name, ChecksumMode="ENABLED")
+            head = clients.s3.head_object(Bucket=BUCKET, Key=name, ChecksumMode="ENABLED")
             assert base64.b64decode(head.get("ChecksumSHA256", "")), name
             assert base64.b64decode(head["ChecksumSHA256"]) == hashlib.sha256(CONTENT).digest()
 
-    def test_a_bucket_that_is_not_there_is_an_unavailable_store(self, aws: None, file: Callable[[bytes], Path]) -> None:
-        missing = S3Blobs(s3_client(REGION), "nobody-made-this", time.time)
+    def test_a_bucket_that_is_not_there_is_an_unavailable_store(
+        self, aws: Clients, file: Callable[[bytes], Path]
+    ) -> None:
+        missing = S3Blobs(aws.s3, "nobody-made-this", time.time)
         with pytest.raises(StoreUnavailableError, match="NoSuchBucket"):
             missing.put(NAME, file(CONTENT))
         with pytest.raises(StoreUnavailableError, match="NoSuchBucket"):

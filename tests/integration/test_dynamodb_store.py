@@ -14,14 +14,14 @@ from chalicelib.adapters.aws.clients import dynamodb_client
 from chalicelib.adapters.aws.dynamodb_store import MAX_TRIES, DynamoStore
 from chalicelib.domain.errors import InvalidQueryError, StoreUnavailableError, WriteConflictError
 from chalicelib.domain.ports import Add, Check, Key, Put, Record
-from tests.integration.conftest import REGION, TABLE
+from tests.integration.conftest import REGION, TABLE, Clients
 
 A, B = Key("A", "1"), Key("B", "1")
 
 
 @pytest.fixture
-def stubber(no_account: None) -> Iterator[Stubber]:
-    with Stubber(dynamodb_client(REGION)) as stubber:
+def stubber(clients: Clients) -> Iterator[Stubber]:
+    with Stubber(clients.dynamodb) as stubber:
         yield stubber
         stubber.assert_no_pending_responses()
 

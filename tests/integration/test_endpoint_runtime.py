@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from chalicelib.adapters.aws.clients import sagemaker_client
 from chalicelib.adapters.aws.endpoints import Endpoints, EndpointSite
 from chalicelib.adapters.aws.invocation import Invocation
 from chalicelib.adapters.aws.sagemaker_runtime import SageMakerRuntime
@@ -68,13 +67,13 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Start]:
     if request.param == "embedded":
         yield embedded
         return
-    request.getfixturevalue("aws")
+    client = request.getfixturevalue("aws").sagemaker
     with SageMakerServer() as server:
 
         def sagemaker(*args: Any) -> Live:
             served, predictor = make(*args)
             server.replies = [binsight_container(predictor)]
-            endpoints = Endpoints(sagemaker_client(REGION), SITE)
+            endpoints = Endpoints(client, SITE)
             return Live(SageMakerRuntime(endpoints, Invocation(server.client_for), blobs), served, predictor)
 
         yield sagemaker

@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 from botocore.stub import ANY, Stubber
 
-from chalicelib.adapters.aws.clients import sagemaker_client
 from chalicelib.adapters.aws.endpoint_settings import EndpointDefaults, production_variant
 from chalicelib.adapters.aws.endpoints import Endpoints, EndpointSite
 from chalicelib.adapters.aws.image_uris import BUILT_IN, REGISTRIES, built_in_image
 from chalicelib.domain.errors import InvalidFieldError, ModelUnavailableError
 from chalicelib.domain.inference import ServedModel, Task
 from chalicelib.domain.ports import EndpointState
-from tests.integration.conftest import REGION
+from tests.integration.conftest import REGION, Clients
 
 NAME = "binsight-classify-abc"
 SITE = EndpointSite(REGION, "bucket", "arn:aws:iam::123456789012:role/sagemaker", "our.image/binsight:1")
@@ -23,8 +22,8 @@ ARN = "arn:aws:sagemaker:eu-west-1:123456789012:thing/abc"
 
 
 @pytest.fixture
-def stubber(no_account: None) -> Iterator[Stubber]:
-    with Stubber(sagemaker_client(REGION)) as stubber:
+def stubber(clients: Clients) -> Iterator[Stubber]:
+    with Stubber(clients.sagemaker) as stubber:
         yield stubber
         stubber.assert_no_pending_responses()
 
