@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from chalicelib.adapters.aws.dynamodb_store import DynamoStore
 from chalicelib.adapters.aws.s3_blobs import S3Blobs
 from chalicelib.adapters.embedded.sqlite_store import SqliteStore
 from chalicelib.domain.ports import RecordStore
+from tests.integration import ministack
 
 REGION = "eu-west-1"
 TABLE = "binsight"
@@ -61,6 +63,13 @@ def s3_blobs(aws: Clients) -> S3Blobs:
     return S3Blobs(aws.s3, BUCKET, time.time)
 
 
+@pytest.fixture
+def ministack_blobs(ministack_clients: Clients) -> S3Blobs:
+    bucket = f"{BUCKET}-{uuid.uuid4().hex[:12]}"
+    ministack_clients.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    return S3Blobs(ministack_clients.s3, bucket, time.time)
+
+
 class OneAtATime:
     """moto undoes a failed transaction by putting the whole table back: its calls must not overlap. Ours still do."""
 
@@ -85,13 +94,35 @@ def create_table(client: Any, name: str = TABLE) -> None:
     client.create_table(TableName=name, **{key: properties[key] for key in wanted})
 
 
-@pytest.fixture(params=["sqlite", "dynamodb"])
+@pytest.fixture(scope="session")
+def ministack_url(no_account: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    executable = ministack.program()
+    if executable is None:
+        pytest.skip(ministack.HOW)
+    with ministack.running(executable, tmp_path_factory.mktemp("ministack")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def ministack_clients(ministack_url: str) -> Clients:
+    options = {"endpoint_url": ministack_url}
+    return Clients(dynamodb_client(REGION, **options), s3_client(REGION, **options), None)
+
+
+@pytest.fixture(params=["sqlite", "dynamodb", "ministack"])
 def store(request: pytest.FixtureRequest) -> Iterator[RecordStore]:
     """The same tests on every adapter of the port."""
     if request.param == "sqlite":
         sqlite_store = SqliteStore(request.getfixturevalue("tmp_path") / "state.sqlite")
         yield sqlite_store
         sqlite_store.close()
+        return
+    if request.param == "ministack":
+        client = request.getfixturevalue("ministack_clients").dynamodb
+        name = f"{TABLE}-{uuid.uuid4().hex}"
+        create_table(client, name)
+        yield DynamoStore(client, name)
+        client.delete_table(TableName=name)
         return
     client = request.getfixturevalue("aws").dynamodb
     create_table(client)

@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -15,17 +17,17 @@ from chalicelib.adapters.aws.clients import s3_client
 from chalicelib.adapters.aws.s3_blobs import S3Blobs
 from chalicelib.adapters.embedded.folder_blobs import FolderBlobs
 from chalicelib.domain.errors import BlobNotFoundError, StoreUnavailableError
-from chalicelib.domain.ports import BlobStore, UploadTerms
+from chalicelib.domain.ports import BlobStore, UploadTarget, UploadTerms
 from tests.integration.conftest import BUCKET, REGION, Clients
 
 NAME = "artifacts/" + "a" * 64 + ".tar.gz"
 CONTENT = bytes(range(256)) * 9000
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", "s3", "ministack"])
 def blobs(request: pytest.FixtureRequest) -> Iterator[BlobStore]:
-    if request.param == "s3":
-        yield request.getfixturevalue("s3_blobs")
+    if request.param != "folder":
+        yield request.getfixturevalue(f"{request.param}_blobs")
         return
     yield FolderBlobs(request.getfixturevalue("tmp_path") / "files", "http://127.0.0.1:1", b"k" * 32, time.time)
 
@@ -165,3 +167,36 @@ def send_half(listener: socket.socket) -> None:
     with connection:
         connection.recv(65536)
         connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nETag: "x"\r\n\r\n' + bytes(500))
+
+
+class TestUploads:
+    """Over real HTTP: what a caller does with an upload target."""
+
+    def test_what_was_announced_is_taken_once(
+        self, ministack_blobs: S3Blobs, terms: UploadTerms, tmp_path: Path
+    ) -> None:
+        target = ministack_blobs.upload_target(terms)
+        assert put(target, CONTENT) == 200
+        ministack_blobs.fetch(terms.name, tmp_path / "copy")
+        assert (tmp_path / "copy").read_bytes() == CONTENT
+        assert put(target, CONTENT) == 412
+
+    def test_a_download_url_gives_the_file_and_its_parts(
+        self, ministack_blobs: S3Blobs, file: Callable[[bytes], Path]
+    ) -> None:
+        ministack_blobs.put(NAME, file(CONTENT))
+        url = ministack_blobs.download_url(NAME, 60)
+        with urlopen(url) as answer:
+            assert answer.read() == CONTENT
+        with urlopen(Request(url, headers={"Range": "bytes=1000-"})) as answer:
+            assert (answer.status, answer.read()) == (206, CONTENT[1000:])
+
+
+def put(target: UploadTarget, content: bytes) -> int:
+    try:
+        with urlopen(Request(target.url, content, dict(target.headers), method=target.method)) as answer:
+            status: int = answer.status
+            return status
+    except HTTPError as error:
+        with error:
+            return error.code
