@@ -17,7 +17,7 @@ from chalicelib.adapters.aws.training_request import (
     s3_data,
     training_request,
 )
-from chalicelib.domain.errors import InvalidFieldError, JobNotFoundError, RunnerUnavailableError
+from chalicelib.domain.errors import BlobNotFoundError, InvalidFieldError, JobNotFoundError, RunnerUnavailableError
 from chalicelib.domain.ports import BlobStore, JobRunner
 from chalicelib.domain.training_job import (
     EvaluationOrder,
@@ -87,7 +87,7 @@ class SageMakerJobs(JobRunner):
             found = self._client.describe_processing_job(ProcessingJobName=evaluation)
         state = STATES.get(found["ProcessingJobStatus"], JobState.RUNNING)
         files = self._files(evaluation) if state is JobState.COMPLETED else {}
-        reason = found.get("FailureReason", "") or found.get("ExitMessage", "")
+        reason = self._told(evaluation) or found.get("ExitMessage", "") or found.get("FailureReason", "")
         return EvaluationStatus(evaluation, state, reason, files, self._logs("ProcessingJobs", evaluation))
 
     def stop_evaluation(self, evaluation: str) -> None:
@@ -97,6 +97,14 @@ class SageMakerJobs(JobRunner):
     def _files(self, evaluation: str) -> dict[str, str]:
         names = {name: f"{evaluation_folder(evaluation)}/{name}" for name in EVALUATED}
         return {name: blob for name, blob in names.items() if self._blobs.exists(blob)}
+
+    def _told(self, evaluation: str) -> str:
+        """Why there is no model, in the program's own words, where it could still say so."""
+        try:
+            with self._blobs.open(f"{evaluation_folder(evaluation)}/failure") as stream:
+                return stream.read().decode("utf-8", "replace")
+        except BlobNotFoundError:
+            return ""
 
     def _logs(self, group: str, name: str) -> str:
         region = self._site.region

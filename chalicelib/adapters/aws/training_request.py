@@ -9,7 +9,10 @@ from typing import Any
 from chalicelib.adapters.aws.image_uris import BUILT_IN, built_in_image
 from chalicelib.domain.training_job import EvaluationOrder, JobOrder
 
-MODEL_NAME, WHOLE_SET = "model.tar.gz", ""
+WHOLE_SET = ""
+TRAINED = ("train", "validation")
+LISTED = (*TRAINED, "train_lst", "validation_lst")
+EVALUATED = (*TRAINED, "test")
 EVALUATION_INSTANCE, EVALUATION_DISK_GB, EVALUATION_MAX_S = "ml.m5.xlarge", 30, 3600
 TRAINING_DISK_GB = 50
 # Waiting for spot capacity may take as long again as the training itself.
@@ -45,7 +48,7 @@ def training_request(order: JobOrder, site: TrainingSite) -> dict[str, Any]:
         "AlgorithmSpecification": {"TrainingImage": site.image(definition.algorithm), "TrainingInputMode": "File"},
         "RoleArn": site.role_arn,
         "HyperParameters": hyperparameters,
-        "InputDataConfig": [_channel(name or "train", place, built_in) for name, place in order.data.items()],
+        "InputDataConfig": [_channel(name, place, built_in) for name, place in _trained_on(order).items()],
         "OutputDataConfig": {"S3OutputPath": f"s3://{site.bucket}/jobs"},
         "ResourceConfig": {
             "InstanceType": definition.instance_type,
@@ -63,11 +66,9 @@ def training_request(order: JobOrder, site: TrainingSite) -> dict[str, Any]:
 
 def processing_request(order: EvaluationOrder, site: TrainingSite) -> dict[str, Any]:
     """The body of CreateProcessingJob: our container evaluates and packages what the training job left."""
-    inputs = [_input("model", order.artifact)]
-    inputs += [_input(f"data-{name or 'all'}", place) for name, place in order.data.items()]
-    settings = {"job": order.job, "name": order.model_name, "task": order.task.value, "algorithm": order.algorithm}
-    if order.labels:
-        settings["labels"] = "\n".join(order.labels)
+    inputs = [_input("artifact", "artifact", order.artifact)]
+    inputs += [_input(name, f"data/{name}", place) for name, place in channels(order.data, EVALUATED).items()]
+    settings = {"task": order.task.value, "model_name": order.model_name, "labels": "\n".join(order.labels)}
     output = {
         "S3Uri": f"s3://{site.bucket}/{evaluation_folder(order.name)}",
         "LocalPath": f"{PROCESSING}/output",
@@ -76,7 +77,7 @@ def processing_request(order: EvaluationOrder, site: TrainingSite) -> dict[str, 
     return {
         "ProcessingJobName": order.name,
         "AppSpecification": {"ImageUri": site.container_image, "ContainerArguments": ["evaluate"]},
-        "Environment": {f"BINSIGHT_{name.upper()}": value for name, value in settings.items()},
+        "Environment": {f"BINSIGHT_{name.upper()}": value for name, value in settings.items() if value},
         "RoleArn": site.role_arn,
         "ProcessingInputs": inputs,
         "ProcessingOutputConfig": {"Outputs": [{"OutputName": "evaluated", "S3Output": output}]},
@@ -95,6 +96,14 @@ def processing_request(order: EvaluationOrder, site: TrainingSite) -> dict[str, 
 def evaluation_folder(evaluation: str) -> str:
     """Where an evaluation leaves its files in the bucket."""
     return f"jobs/{evaluation}/output"
+
+
+def channels(data: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    """Of a whole set, its folders of these names; else the channels as they were given."""
+    if WHOLE_SET not in data:
+        return dict(data)
+    whole = data[WHOLE_SET].rstrip("/")
+    return {name: f"{whole}/{name}" for name in names} | {name: place for name, place in data.items() if name}
 
 
 def algorithm_of(image: str, site_image: str) -> str:
@@ -116,12 +125,16 @@ def _channel(name: str, place: str, built_in: bool) -> dict[str, Any]:
     return {**channel, "ContentType": "application/x-image"} if built_in else channel
 
 
-def _input(name: str, place: str) -> dict[str, Any]:
+def _trained_on(order: JobOrder) -> dict[str, str]:
+    return channels(order.data, LISTED if order.definition.algorithm == "image-classification" else TRAINED)
+
+
+def _input(name: str, folder: str, place: str) -> dict[str, Any]:
     return {
         "InputName": name,
         "S3Input": {
             "S3Uri": place,
-            "LocalPath": f"{PROCESSING}/input/{name}",
+            "LocalPath": f"{PROCESSING}/input/{folder}",
             "S3DataType": "S3Prefix",
             "S3InputMode": "File",
         },
