@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chalicelib.adapters.golden_pools import PackagedPools
 from chalicelib.adapters.job_definitions import JobFiles
 from chalicelib.config import CHECKOUT, Settings
 from chalicelib.domain.cost import Price, free_training, sagemaker_training
@@ -21,12 +22,12 @@ from chalicelib.domain.model_listing import ModelFilter
 from chalicelib.domain.ports import ArtifactInspector, BlobStore, EndpointRuntime, IdSource, JobRunner, Key, RecordStore
 from chalicelib.domain.training_job import JobDefinition
 from chalicelib.services.access import Access, set_up_key
-from chalicelib.services.deployment import Deployments
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.inference import Inference
 from chalicelib.services.ledger import Ledger
 from chalicelib.services.model_registry import ModelRegistry
 from chalicelib.services.model_versions import ModelVersions
+from chalicelib.services.promotion_suite import PromotionPorts, PromotionSuite, make_promotion_suite
 from chalicelib.services.request_scope import RequestIds
 from chalicelib.services.suite import RateLimit, Services
 from chalicelib.services.timed_cache import TimedCache
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 CACHE_FRESH_S = 60.0
 ALIAS_STALE_S = 300.0
+# SQLite has one writer whatever is done; DynamoDB refuses two transactions on one item.
+EMBEDDED_SHARDS, AWS_SHARDS = 1, 64
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -110,18 +113,20 @@ def aws_services(settings: Settings) -> Services:
     from chalicelib.adapters.aws.s3_blobs import S3Blobs
     from chalicelib.adapters.aws.sagemaker_runtime import SageMakerRuntime
     from chalicelib.adapters.aws.training_jobs import SageMakerJobs
+    from chalicelib.adapters.aws.training_request import TrainingSite
 
     region = settings.region
     blobs = S3Blobs(clients.s3_client(region), settings.bucket, time.time)
     sagemaker = clients.sagemaker_client(region)
     site = EndpointSite(region, settings.bucket, settings.role, settings.image)
+    jobs = TrainingSite(region, settings.bucket, settings.role, settings.image)
     invocation = Invocation(partial(clients.sagemaker_runtime_client, region))
     adapters = Adapters(
         store=DynamoStore(clients.dynamodb_client(region), settings.table),
         blobs=blobs,
         runtime=SageMakerRuntime(Endpoints(sagemaker, site), invocation, blobs),
         inspector=StreamingInspector(blobs),
-        runner=SageMakerJobs(sagemaker, settings.bucket, settings.role, settings.image),
+        runner=SageMakerJobs(sagemaker, jobs, blobs),
         rate_limit=lambda caller: None,
         price=sagemaker_training,
         is_only_process=False,
@@ -142,6 +147,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         aliases=TimedCache(time.monotonic, CACHE_FRESH_S, ALIAS_STALE_S),
         pinned=TimedCache(time.monotonic, CACHE_FRESH_S, ALIAS_STALE_S),
     )
+    promotions = make_promotions(adapters, models, ledger, inference, ids)
     return Services(
         access=Access(
             store=store,
@@ -151,17 +157,42 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
             new_secret=new_secret,
             cache=TimedCache(time.monotonic, CACHE_FRESH_S),
             set_up_key=set_up_key(settings.admin_key) if settings.admin_key else None,
+            sources=promotions.fleets.key_sources(),
         ),
         inference=inference,
         models=models,
         training=make_training(settings, adapters, versions, ids),
-        deployments=Deployments(store, models, adapters.runtime, ledger, clock, ids, inference.aliases),
+        deployments=promotions.deployments,
+        dry_runs=promotions.dry_runs,
+        fleets=promotions.fleets,
+        check_ins=promotions.check_ins,
+        history=promotions.history,
         uploads=Uploads(store, blobs, clock, ids),
         ledger=ledger,
         idempotency=Idempotency(store, clock, new_id(), adapters.is_only_process),
         rate_limit=adapters.rate_limit,
         is_healthy=lambda: _answers(store),
     )
+
+
+def make_promotions(
+    adapters: Adapters, models: ModelRegistry, ledger: Ledger, inference: Inference, ids: IdSource
+) -> PromotionSuite:
+    ports = PromotionPorts(
+        store=adapters.store,
+        blobs=adapters.blobs,
+        runtime=adapters.runtime,
+        pools=PackagedPools(),
+        clock=time.time,
+        timer=time.monotonic,
+        new_id=ids,
+        new_secret=new_secret,
+        pause=time.sleep,
+        shards=EMBEDDED_SHARDS if adapters.is_only_process else AWS_SHARDS,
+        fills_at_once=adapters.is_only_process,
+        check_quota=lambda plan: None,
+    )
+    return make_promotion_suite(ports, models, ledger, inference.aliases)
 
 
 def make_training(settings: Settings, adapters: Adapters, versions: ModelVersions, ids: IdSource) -> Training:

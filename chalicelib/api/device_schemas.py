@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
@@ -11,6 +12,8 @@ from chalicelib.domain.inference import Task
 
 Engine = Literal["onnxruntime", "openvino", "mxnet", "awscam"]
 DeviceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$")]
+FLEET = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+BOOT = re.compile(r"[a-z0-9-]{16,64}")
 BootId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{16,64}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 PhotoId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.domain import errors
+from chalicelib.domain import errors, fleet_errors
 
 PROBLEM_JSON = "application/problem+json"
 TYPE_PREFIX = "urn:binsight:problem:"
@@ -64,6 +64,23 @@ PROBLEMS: dict[type[errors.BinsightError], ProblemKind] = {
     errors.RequestRunningError: ProblemKind(409, "request-running", "This request is still being answered"),
     errors.InvalidRequestKeyError: ProblemKind(400, "invalid-idempotency-key", "This Idempotency-Key does not fit"),
     errors.RequestKeyReusedError: ProblemKind(422, "idempotency-key-reused", "The key came with another request"),
+    fleet_errors.DeviceNotFoundError: ProblemKind(404, "unknown-device", "There is no such device"),
+    fleet_errors.FleetNotFoundError: ProblemKind(404, "unknown-fleet", "There is no such fleet"),
+    fleet_errors.PhotoNotFoundError: ProblemKind(404, "unknown-photo", "There is no such golden photo"),
+    fleet_errors.AnotherDeviceError: ProblemKind(403, "another-device", "This key is another device's"),
+    fleet_errors.InvalidPlanError: ProblemKind(422, "invalid-plan", "The promotion cannot be carried out as asked"),
+    fleet_errors.DeviceExistsError: ProblemKind(409, "device-exists", "This id is taken"),
+    fleet_errors.CodeUsedUpError: ProblemKind(409, "enrolment-code-used-up", "The enrolment code is used up"),
+    fleet_errors.EmptyFleetError: ProblemKind(409, "empty-fleet", "The fleet has no devices"),
+    fleet_errors.NotDistinguishableError: ProblemKind(
+        409, "not-distinguishable", "Golden photos do not tell the models apart"
+    ),
+    fleet_errors.QuotaExceededError: ProblemKind(409, "quota-exceeded", "The account has no room for it"),
+    fleet_errors.StaleBootError: ProblemKind(409, "stale-boot", "This start of the agent has ended"),
+    fleet_errors.ClonedDeviceError: ProblemKind(409, "cloned-device", "Two cameras use one key"),
+    fleet_errors.SequenceBackwardsError: ProblemKind(409, "sequence-backwards", "A later report was heard already"),
+    fleet_errors.ForeignNonceError: ProblemKind(409, "foreign-nonce", "These answers belong to another question"),
+    fleet_errors.NoArtifactError: ProblemKind(404, "no-artifact", "Nothing is promoted to this device"),
     errors.StoreUnavailableError: ProblemKind(503, "store-unavailable", "The store does not answer"),
     errors.ModelUnavailableError: ProblemKind(503, "model-unavailable", "The promoted model cannot answer now"),
     errors.RunnerUnavailableError: ProblemKind(503, "runner-unavailable", "Training jobs cannot be reached"),

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chalicelib.api import deploy, inference, keys, ledger, models, pages, uploads
+from chalicelib.api import deploy, devices, fleets, inference, keys, ledger, models, pages, uploads
 from chalicelib.api.application import BinsightApp
 from chalicelib.api.observation import RequestRecorder, record_nothing
 from chalicelib.services.suite import Services
 
-BLUEPRINTS = (pages.api, inference.api, models.api, deploy.api, uploads.api, keys.api, ledger.api)
+BLUEPRINTS = (
+    pages.api,
+    inference.api,
+    models.api,
+    deploy.api,
+    devices.api,
+    fleets.api,
+    uploads.api,
+    keys.api,
+    ledger.api,
+)
 
 
 def create_app(

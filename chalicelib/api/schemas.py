@@ -75,7 +75,3 @@ class Decision(Body):
 
 class Approval(Decision):
     override: bool = False
-
-
-class NewDeployment(Body):
-    model: ModelId

@@ -13,6 +13,7 @@ TOKEN_PREFIX = "bsk"
 class Scope(Enum):
     INFERENCE = "inference"
     DEVICE = "device"
+    ENROL = "enrol"
     ADMIN = "admin"
 
 
@@ -43,8 +44,8 @@ def make_token(key_id: str, secret: str) -> str:
     return f"{TOKEN_PREFIX}_{key_id}_{secret}"
 
 
-def key_id_of(token: str) -> str | None:
-    """The id inside a token of ours; None for any other string."""
-    prefix, _, rest = token.partition("_")
+def key_id_of(token: str, prefix: str = TOKEN_PREFIX) -> str | None:
+    """The id inside a token that begins with `prefix`; None for any other string."""
+    given, _, rest = token.partition("_")
     key_id, _, secret = rest.partition("_")
-    return key_id if prefix == TOKEN_PREFIX and key_id and secret else None
+    return key_id if given == prefix and key_id and secret else None

@@ -1,4 +1,4 @@
-"""Which model answers for a task, and the steps by which that changes."""
+"""A promotion: one model on its way to the endpoint and the fleet, under one id."""
 
 from __future__ import annotations
 
@@ -7,60 +7,157 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from chalicelib.domain.inference import ServedModel, Task
+from pydantic import TypeAdapter
+
+from chalicelib.domain.alias import Alias
+from chalicelib.domain.inference import Task
+from chalicelib.domain.model import Model
+from chalicelib.domain.plan import Plan
+
+__all__ = ["Alias", "Deployment", "DeploymentState", "EndpointBaseline", "ModelRef", "OpenWave", "endpoint_name"]
 
 
 class DeploymentState(Enum):
     PENDING = "pending"
     PROVING_ENDPOINT = "proving_endpoint"
+    CANARY = "canary"
+    ENDPOINT_LIVE = "endpoint_live"
+    WAVE = "wave"
+    PAUSED = "paused"
+    REVERTING = "reverting"
     SUCCEEDED = "succeeded"
+    EXPIRED = "expired"
+    REVERTED = "reverted"
+    REVERT_INCOMPLETE = "revert_incomplete"
+    SUPERSEDED = "superseded"
     FAILED = "failed"
 
 
+TERMINAL = frozenset(
+    {
+        DeploymentState.SUCCEEDED,
+        DeploymentState.EXPIRED,
+        DeploymentState.REVERTED,
+        DeploymentState.REVERT_INCOMPLETE,
+        DeploymentState.SUPERSEDED,
+        DeploymentState.FAILED,
+    }
+)
+# Nothing answers from the new endpoint yet and no camera has heard of the model.
+BEFORE_LIVE = frozenset({DeploymentState.PENDING, DeploymentState.PROVING_ENDPOINT})
+
+
 @dataclass(frozen=True)
-class Alias:
-    """What a task's route points to."""
+class ModelRef:
+    """All that a promotion and a camera's target need to know of a model."""
 
-    task: Task
-    primary: ServedModel
-    deployment_id: str
-    previous: ServedModel | None = None
-    record_version: int = 0
-
-    def to_body(self) -> dict[str, Any]:
-        return {
-            "task": self.task.value,
-            "primary": self.primary.to_body(),
-            "deployment_id": self.deployment_id,
-            "previous": self.previous.to_body() if self.previous else None,
-        }
+    model_id: str
+    version: int
+    digest: str
+    bytes: int
+    engines: tuple[str, ...]
 
     @classmethod
-    def from_body(cls, body: Mapping[str, Any], record_version: int) -> Alias:
-        previous = body["previous"]
-        return cls(
-            task=Task(body["task"]),
-            primary=ServedModel.from_body(body["primary"]),
-            deployment_id=body["deployment_id"],
-            previous=ServedModel.from_body(previous) if previous else None,
-            record_version=record_version,
-        )
+    def of(cls, model: Model) -> ModelRef:
+        """Raises: IllegalTransitionError when the model has no artifact."""
+        served = model.served_at("")
+        engines = tuple(model.manifest.get("engines", ()))
+        return cls(model.id, model.version, served.digest, model.bytes or 0, engines)
+
+
+@dataclass(frozen=True)
+class EndpointBaseline:
+    """Where the task's route goes back to."""
+
+    model_id: str
+    endpoint: str
+    deployment_id: str
+
+
+@dataclass(frozen=True)
+class OpenWave:
+    """`length` of the arc from the promotion's start; `met_at_s`: since when its gate's counts have been fulfilled.
+
+    `minimum`: the gate's, or what is left of the fleet.
+    """
+
+    length: int
+    minimum: int
+    opened_at_s: float
+    met_at_s: float | None = None
+    lengthened: int = 0
 
 
 @dataclass(frozen=True)
 class Deployment:
+    """`since_s`: when the present state began. `rivals`: digests that a camera may still run in truth.
+
+    `paused_from`: the state to go on in. `confirmed`: the wave up to which an admin has let it go. `leftovers`:
+    endpoints to remove from `clean_at_s` on. `devices`: how many the fleet had when it began;
+    `start`: its place on the ring.
+    """
+
     id: str
-    model_id: str
+    model: ModelRef
     task: Task
     state: DeploymentState
+    plan: Plan
     endpoint: str
     created_at_s: float
-    baseline: str | None = None
+    since_s: float
+    actor: str
+    baseline_endpoint: EndpointBaseline | None = None
+    baseline_fleet: ModelRef | None = None
+    rivals: tuple[str, ...] = ()
+    devices: int = 0
+    start: int = 0
+    waves: tuple[OpenWave, ...] = ()
+    confirmed: int = 0
+    paused_from: DeploymentState | None = None
+    paused_at_s: float | None = None
     reason: str = ""
+    outcome: Mapping[str, Any] | None = None
+    leftovers: tuple[str, ...] = ()
+    clean_at_s: float | None = None
     record_version: int = 0
 
-    def moved_to(self, state: DeploymentState, reason: str = "") -> Deployment:
-        return replace(self, state=state, reason=reason)
+    @property
+    def model_id(self) -> str:
+        return self.model.model_id
+
+    @property
+    def baseline(self) -> str | None:
+        """The model that a revert goes back to."""
+        if self.plan.endpoint is None:
+            return self.baseline_fleet.model_id if self.baseline_fleet else None
+        return self.baseline_endpoint.model_id if self.baseline_endpoint else None
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.state in TERMINAL
+
+    @property
+    def wave(self) -> int:
+        """The wave that is open; -1 before the first."""
+        return len(self.waves) - 1
+
+    def moved_to(self, state: DeploymentState, now_s: float, reason: str = "") -> Deployment:
+        return replace(self, state=state, since_s=now_s, reason=reason or self.reason)
+
+    def with_wave(self, changed: OpenWave) -> Deployment:
+        """The open wave, changed."""
+        return replace(self, waves=(*self.waves[:-1], changed))
+
+    def to_body(self) -> dict[str, Any]:
+        body: dict[str, Any] = _ADAPTER.dump_python(self, mode="json", exclude={"record_version"})
+        return body
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any], record_version: int) -> Deployment:
+        return replace(_ADAPTER.validate_python(body), record_version=record_version)
+
+
+_ADAPTER = TypeAdapter(Deployment)
 
 
 def endpoint_name(task: Task, deployment_id: str) -> str:

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from chalicelib.domain.access import AccessKey, Scope
-from chalicelib.domain.deployment import Alias, Deployment, DeploymentState
+from chalicelib.domain.alias import Alias
 from chalicelib.domain.inference import Task
 from chalicelib.domain.ledger import GENESIS, LedgerEntry, LedgerHead
 from chalicelib.domain.model import Model, ModelState
@@ -16,7 +16,6 @@ from chalicelib.domain.upload import Upload
 
 KEYS = "KEYS"
 MODELS = "MODELS"
-DEPLOYMENTS = "DEPLOYMENTS"
 LEDGER = "LEDGER"
 LEDGER_HEAD = Key("LEDGERHEAD", "HEAD")
 
@@ -116,35 +115,6 @@ def alias_record(alias: Alias) -> Record:
 
 def alias_from(record: Record) -> Alias:
     return Alias.from_body(record.body, record.version)
-
-
-def deployment_key(deployment_id: str) -> Key:
-    return Key(f"DEPLOYMENT#{deployment_id}", "DEPLOYMENT")
-
-
-def deployment_record(deployment: Deployment) -> Record:
-    body = {
-        "id": deployment.id,
-        "model_id": deployment.model_id,
-        "task": deployment.task.value,
-        "state": deployment.state.value,
-        "endpoint": deployment.endpoint,
-        "created_at_s": deployment.created_at_s,
-        "baseline": deployment.baseline,
-        "reason": deployment.reason,
-    }
-    return Record(
-        deployment_key(deployment.id),
-        body,
-        version=deployment.record_version + 1,
-        index1=IndexKey(DEPLOYMENTS, by_time(deployment.created_at_s, deployment.id)),
-    )
-
-
-def deployment_from(record: Record) -> Deployment:
-    body = dict(record.body)
-    task, state = Task(body.pop("task")), DeploymentState(body.pop("state"))
-    return Deployment(**body, task=task, state=state, record_version=record.version)
 
 
 def ledger_entry_record(entry: LedgerEntry) -> Record:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from chalicelib.domain import records
 from chalicelib.domain.access import AccessKey, Scope, key_id_of, make_token, token_hash
@@ -11,6 +11,7 @@ from chalicelib.domain.errors import (
     InvalidKeyError,
     KeyNotFoundError,
     MissingKeyError,
+    NotFoundError,
     RecordNotFoundError,
     ScopeError,
 )
@@ -27,6 +28,10 @@ def set_up_key(token: str) -> AccessKey:
 
 @dataclass(frozen=True)
 class Access:
+    """`sources`: where the keys of devices and enrolment codes come from, by their tokens' prefix; each raises a
+    NotFoundError for an id that it does not know.
+    """
+
     store: RecordStore
     ledger: Ledger
     clock: Clock
@@ -34,6 +39,7 @@ class Access:
     new_secret: Callable[[], str]
     cache: TimedCache[str, AccessKey]
     set_up_key: AccessKey | None = None
+    sources: Mapping[str, Callable[[str], AccessKey]] = field(default_factory=dict)
 
     def authenticate(self, token: str | None, scope: Scope) -> AccessKey:
         """Raises: MissingKeyError, InvalidKeyError, ScopeError, StoreUnavailableError."""
@@ -80,16 +86,22 @@ class Access:
     def _key_of(self, token: str) -> AccessKey:
         if self.set_up_key is not None and self.set_up_key.matches(token):
             return self.set_up_key
-        key_id = key_id_of(token)
         refusal = InvalidKeyError("This key is not known here, or it was revoked. 'make admin-key' makes a new one.")
-        if key_id is None:
-            raise refusal
         try:
-            key = self.cache.get(
-                key_id, lambda: records.access_key_from(self.store.get(records.access_key_key(key_id)))
-            )
-        except RecordNotFoundError as error:
+            key = self._known(token)
+        except NotFoundError as error:
             raise refusal from error
         if not key.matches(token):
             raise refusal
         return key
+
+    def _known(self, token: str) -> AccessKey:
+        """Raises: NotFoundError."""
+        for prefix, source in self.sources.items():
+            owner = key_id_of(token, prefix)
+            if owner is not None:
+                return source(owner)
+        key_id = key_id_of(token)
+        if key_id is None:
+            raise RecordNotFoundError("This is no token of ours.")
+        return self.cache.get(key_id, lambda: records.access_key_from(self.store.get(records.access_key_key(key_id))))

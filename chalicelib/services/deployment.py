@@ -1,119 +1,228 @@
-"""Use cases of promotion: make an endpoint, prove it, point the task's alias to it."""
+"""Use cases of promotion: begin one, follow it, steer it, and let the time go on for all of them."""
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from dataclasses import dataclass, replace
 
-from chalicelib.domain import records
-from chalicelib.domain.deployment import Alias, Deployment, DeploymentState, endpoint_name
+from chalicelib.domain import fleet_records as records
+from chalicelib.domain.alias import Alias
+from chalicelib.domain.deployment import Deployment, DeploymentState
 from chalicelib.domain.errors import (
-    DeploymentNotFoundError,
-    EndpointFailedError,
+    BinsightError,
     IllegalTransitionError,
-    ModelUnavailableError,
+    InvalidFieldError,
+    InvalidImageError,
     ProofFailedError,
-    RecordNotFoundError,
+    UnavailableError,
+    WriteConflictError,
 )
 from chalicelib.domain.inference import Task
-from chalicelib.domain.ledger import Change
-from chalicelib.domain.model import Model, ModelState
-from chalicelib.domain.ports import Clock, Cursor, EndpointRuntime, IdSource, Index, Put, RecordStore
-from chalicelib.services.ledger import Ledger
-from chalicelib.services.model_registry import ModelRegistry
-from chalicelib.services.timed_cache import TimedCache
+from chalicelib.domain.plan import Plan
+from chalicelib.domain.ports import Clock, Cursor, EndpointRuntime, EndpointState, Index, Put, RecordStore
+from chalicelib.domain.promotion import Act, Action, Move, Wait, decide
+from chalicelib.services.golden_answers import GoldenAnswers
+from chalicelib.services.promotion_facts import PromotionFacts
+from chalicelib.services.promotion_start import PromotionStart
+from chalicelib.services.promotion_steps import PromotionSteps
+from chalicelib.services.tally import Tally
+from chalicelib.services.targets import Targets
+
+LOGGER = logging.getLogger(__name__)
+State = DeploymentState
+TIMER = "timer"
+MAX_STEPS = 40
+TICKED = 100
+# A leftover endpoint that somebody still names is looked at again after this time.
+CLEAN_AGAIN_S = 60.0
+STEERABLE = (State.PENDING, State.PROVING_ENDPOINT, State.CANARY, State.ENDPOINT_LIVE, State.WAVE)
 
 
 @dataclass(frozen=True)
 class Deployments:
     store: RecordStore
-    registry: ModelRegistry
+    targets: Targets
+    tally: Tally
+    golden: GoldenAnswers
+    facts: PromotionFacts
+    steps: PromotionSteps
+    start: PromotionStart
     runtime: EndpointRuntime
-    ledger: Ledger
     clock: Clock
-    new_id: IdSource
-    aliases: TimedCache[Task, Alias]
 
-    def promote(self, model_id: str, actor: str) -> Deployment:
-        """Prove the model on an endpoint of its own, then let the task's alias point there.
+    def promote(self, model_id: str, actor: str, plan: Plan | None = None) -> Deployment:
+        """Begin, and go as far as it goes without waiting.
 
-        A deployment that fails says why in `reason` and leaves the alias as it was.
-        Raises: ModelNotFoundError, IllegalTransitionError when the model is not approved.
+        A deployment that fails says why in `reason` and leaves what is live as it was.
+        Raises: ModelNotFoundError, IllegalTransitionError, FleetNotFoundError, EmptyFleetError, InvalidPlanError,
+        TaskMismatchError, DeviceNotFoundError, NotDistinguishableError, QuotaExceededError.
         """
-        model = self.registry.get(model_id)
-        if model.state is not ModelState.APPROVED:
-            raise IllegalTransitionError(
-                f"Model {model.id} is {model.state.value}; approve it first with POST /models/{model.id}/approve.",
-                state=model.state.value,
-                legal=[ModelState.APPROVED.value],
-            )
-        deployment = self._begin(model, actor)
-        served = model.served_at(deployment.endpoint)
-        try:
-            self.runtime.create(served, {})
-            self.runtime.prove(served)
-        except (ProofFailedError, EndpointFailedError, ModelUnavailableError) as error:
-            return self._fail(deployment, actor, error.detail)
-        return self._flip(deployment, model, actor)
+        return self.drive(self.start.begin(model_id, plan or Plan(), actor), actor)
 
     def get(self, deployment_id: str) -> Deployment:
         """Raises: DeploymentNotFoundError."""
-        try:
-            return records.deployment_from(self.store.get(records.deployment_key(deployment_id)))
-        except RecordNotFoundError as error:
-            raise DeploymentNotFoundError(
-                f"There is no deployment '{deployment_id}'; GET /deploy lists them."
-            ) from error
+        return self.targets.deployment(deployment_id)
 
     def page(self, after: Cursor | None, limit: int) -> tuple[list[Deployment], Cursor | None]:
         page = self.store.query(records.DEPLOYMENTS, index=Index.FIRST, after=after, limit=limit, newest_first=True)
         return [records.deployment_from(record) for record in page.records], page.next
 
     def alias(self, task: Task) -> Alias | None:
+        return self.targets.alias(task)
+
+    def why_it_waits(self, deployment: Deployment) -> str:
+        """A sentence; '' when it would go on at once."""
+        decision = decide(deployment, self.facts.of(deployment))
+        return decision.why if isinstance(decision, Wait) else ""
+
+    def pause(self, deployment_id: str, actor: str) -> Deployment:
+        """Raises: DeploymentNotFoundError, IllegalTransitionError."""
+        deployment = self._steerable(deployment_id, "paused", *STEERABLE)
+        paused = replace(deployment, state=State.PAUSED, paused_from=deployment.state, paused_at_s=self.clock())
+        return self.steps.note(deployment, paused, "deployment.paused", actor)
+
+    def resume(self, deployment_id: str, actor: str) -> Deployment:
+        """Go on after a pause, or let a wave begin that waits for a word. What soaked goes on soaking.
+
+        Raises: DeploymentNotFoundError, IllegalTransitionError.
+        """
+        deployment = self._steerable(deployment_id, "resumed", State.PAUSED, State.WAVE)
+        going = replace(deployment, confirmed=max(deployment.confirmed, deployment.wave + 1))
+        if deployment.state is State.PAUSED and deployment.paused_from is not None:
+            slept_s = self.clock() - (deployment.paused_at_s or self.clock())
+            going = replace(
+                deployment, state=deployment.paused_from, paused_from=None, since_s=deployment.since_s + slept_s
+            )
+        return self.drive(self.steps.note(deployment, going, "deployment.resumed", actor), actor)
+
+    def abort(self, deployment_id: str, actor: str, reason: str) -> Deployment:
+        """Take everything back. Raises: DeploymentNotFoundError, IllegalTransitionError."""
+        deployment = self._steerable(deployment_id, "aborted", *STEERABLE, State.PAUSED)
+        state = State.FAILED if self._is_before_live(deployment) else State.REVERTING
+        why = f"Aborted by {actor}" + (f": {reason}" if reason else ".")
+        return self.drive(self.steps.take(deployment, Move(state, why), actor), actor)
+
+    def judge(self, deployment_id: str) -> None:
+        """After a bad verdict was counted: the abort is decided on the report that trips it."""
+        with contextlib.suppress(WriteConflictError):
+            self.drive(self.get(deployment_id), TIMER)
+
+    def tick(self) -> None:
+        """What a timer calls: time-outs, soaks, gates, and the endpoints that nobody needs any more."""
+        page = self.store.query(records.ACTIVE, index=Index.SECOND, limit=TICKED)
+        for record in page.records:
+            try:
+                self._tend(self.get(records.deployment_from(record).id))
+            except WriteConflictError:
+                continue
+            except BinsightError as error:
+                LOGGER.warning("a promotion goes on at the next tick, after: %s", error)
+
+    def drive(self, deployment: Deployment, actor: str = TIMER) -> Deployment:
+        """Step after step until it waits. Raises: WriteConflictError when somebody else is driving."""
+        proof: str | None = None
+        for _ in range(MAX_STEPS):
+            decision = decide(deployment, self.facts.of(deployment, proof))
+            if isinstance(decision, Wait):
+                break
+            if not isinstance(decision, Act):
+                deployment = self.steps.take(deployment, decision, actor)
+                continue
+            outcome = self._act(deployment, decision.action)
+            if isinstance(outcome, Move):
+                deployment = self.steps.take(deployment, outcome, actor)
+            elif outcome is None:
+                break
+            else:
+                proof = outcome
+        self._clean(deployment)
+        return deployment
+
+    def _act(self, deployment: Deployment, action: Action) -> str | Move | None:
+        """What came of it: the proof so far ('' is passed), why the promotion fails, or None to try again later."""
         try:
-            return records.alias_from(self.store.get(records.alias_key(task)))
-        except RecordNotFoundError:
+            return _ACTIONS[action](self, deployment)
+        except (ProofFailedError, InvalidFieldError, InvalidImageError) as error:
+            return Move(State.FAILED, error.detail)
+        except UnavailableError as error:
+            status = self.runtime.describe(deployment.endpoint)
+            if self._is_hopeless(deployment, status.state):
+                return Move(State.FAILED, error.detail)
+            LOGGER.warning("promotion %s tries again: %s", deployment.id, error)
             return None
 
-    def _begin(self, model: Model, actor: str) -> Deployment:
-        alias = self.alias(model.task)
-        deployment_id = self.new_id()
-        deployment = Deployment(
-            id=deployment_id,
-            model_id=model.id,
-            task=model.task,
-            state=DeploymentState.PROVING_ENDPOINT,
-            endpoint=endpoint_name(model.task, deployment_id),
-            created_at_s=self.clock(),
-            baseline=alias.primary.model_id if alias else None,
-        )
-        change = Change(
-            actor, "deployment.started", deployment.id, {"model": model.id, "baseline": deployment.baseline}
-        )
-        self.ledger.commit(change, Put(records.deployment_record(deployment), expected_version=0))
-        return replace(deployment, record_version=1)
+    def _is_hopeless(self, deployment: Deployment, state: EndpointState) -> bool:
+        """An endpoint in service that cannot answer will not answer later either; making one may just take time."""
+        plan = deployment.plan.endpoint
+        too_late = plan is not None and self.clock() - deployment.since_s > plan.create_timeout_s
+        return state is EndpointState.IN_SERVICE or too_late
 
-    def _fail(self, deployment: Deployment, actor: str, reason: str) -> Deployment:
-        failed = deployment.moved_to(DeploymentState.FAILED, reason)
-        self.runtime.delete(deployment.endpoint)
-        change = Change(actor, "deployment.failed", deployment.id, {"model": deployment.model_id, "reason": reason})
-        self.ledger.commit(change, Put(records.deployment_record(failed), expected_version=deployment.record_version))
-        return failed
+    def _create(self, deployment: Deployment) -> str | None:
+        settings = deployment.plan.endpoint.settings if deployment.plan.endpoint else {}
+        self.runtime.create(self.steps.served(deployment), settings)
+        return None
 
-    def _flip(self, deployment: Deployment, model: Model, actor: str) -> Deployment:
-        before = self.alias(model.task)
-        alias = Alias(
-            task=model.task,
-            primary=model.served_at(deployment.endpoint),
-            deployment_id=deployment.id,
-            previous=before.primary if before else None,
-            record_version=before.record_version if before else 0,
-        )
-        done = deployment.moved_to(DeploymentState.SUCCEEDED)
-        change = Change(actor, "alias.flipped", model.task.value, {"model": model.id, "deployment": deployment.id})
-        self.ledger.commit(
-            change,
-            Put(records.alias_record(alias), expected_version=alias.record_version),
-            Put(records.deployment_record(done), expected_version=deployment.record_version),
-        )
-        self.aliases.forget(model.task)
-        return done
+    def _prove(self, deployment: Deployment) -> str:
+        served = self.steps.served(deployment)
+        self.runtime.prove(served)
+        return self.golden.fault(served)
+
+    def _fill(self, deployment: Deployment) -> str | None:
+        return "" if self.golden.fill(self.steps.served(deployment)) is not None else None
+
+    def _tend(self, deployment: Deployment) -> None:
+        if deployment.state in (State.WAVE, State.PAUSED) and deployment.waves:
+            self.tally.time_out(deployment.id, self.clock())
+        self.drive(deployment)
+
+    def _clean(self, deployment: Deployment) -> None:
+        """Remove the endpoints that nobody names any more."""
+        if not deployment.leftovers or self.clock() < (deployment.clean_at_s or 0):
+            return
+        needed = self._needed_endpoints(deployment.task)
+        left = tuple(endpoint for endpoint in deployment.leftovers if endpoint in needed or not self._removed(endpoint))
+        cleaned = replace(deployment, leftovers=left, clean_at_s=self.clock() + CLEAN_AGAIN_S if left else None)
+        record = records.deployment_record(cleaned)
+        with contextlib.suppress(WriteConflictError):
+            self.store.write(Put(record, expected_version=deployment.record_version))
+
+    def _removed(self, endpoint: str) -> bool:
+        try:
+            self.runtime.delete(endpoint)
+        except UnavailableError as error:
+            LOGGER.warning("endpoint %s is removed later: %s", endpoint, error)
+            return False
+        return True
+
+    def _needed_endpoints(self, task: Task) -> set[str]:
+        """What an alias, a baseline or a promotion under way names."""
+        target, alias = self.targets.endpoint(task), self.targets.alias(task)
+        needed = alias.endpoints() if alias else set()
+        if target.baseline:
+            needed.add(target.baseline.endpoint)
+        if target.active:
+            active = self.get(target.active)
+            needed |= {active.endpoint, *([active.baseline_endpoint.endpoint] if active.baseline_endpoint else [])}
+        return needed
+
+    def _steerable(self, deployment_id: str, verb: str, *states: DeploymentState) -> Deployment:
+        deployment = self.get(deployment_id)
+        if deployment.state not in states:
+            names = sorted(state.value for state in states)
+            raise IllegalTransitionError(
+                f"Deployment {deployment_id} is {deployment.state.value}; {', '.join(names)} can be {verb}.",
+                state=deployment.state.value,
+                legal=names,
+            )
+        return deployment
+
+    def _is_before_live(self, deployment: Deployment) -> bool:
+        return (deployment.paused_from or deployment.state) in (State.PENDING, State.PROVING_ENDPOINT)
+
+
+_ACTIONS = {
+    Action.CREATE_ENDPOINT: Deployments._create,
+    Action.PROVE_ENDPOINT: Deployments._prove,
+    Action.FILL_ANSWERS: Deployments._fill,
+}

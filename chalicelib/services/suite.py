@@ -8,7 +8,11 @@ from typing import Protocol
 
 from chalicelib.domain.access import AccessKey
 from chalicelib.services.access import Access
+from chalicelib.services.check_in import CheckIns
 from chalicelib.services.deployment import Deployments
+from chalicelib.services.dry_run import DryRuns
+from chalicelib.services.fleet import Fleets
+from chalicelib.services.history import History
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.inference import Inference
 from chalicelib.services.ledger import Ledger
@@ -29,6 +33,10 @@ class Services:
     models: ModelRegistry
     training: Training
     deployments: Deployments
+    dry_runs: DryRuns
+    fleets: Fleets
+    check_ins: CheckIns
+    history: History
     uploads: Uploads
     ledger: Ledger
     idempotency: Idempotency
@@ -38,3 +46,4 @@ class Services:
     def tick(self) -> None:
         """What a timer calls: everything that goes on without anyone asking."""
         self.training.progress.tick()
+        self.deployments.tick()

@@ -274,9 +274,10 @@ def test_the_ledger_tells_the_whole_story_in_order(empty: Service, archives: Arc
         "model.approved",
         "deployment.started",
         "alias.flipped",
+        "deployment.succeeded",
         "key.created",
     ]
-    assert empty.client.get("/ledger/verify").json() == {"whole": True, "fault": None, "entries": 5}
+    assert empty.client.get("/ledger/verify").json() == {"whole": True, "fault": None, "entries": 6}
 
 
 def test_a_ledger_that_was_changed_on_the_disk_is_not_whole(empty: Service, archives: Archives) -> None:

@@ -48,7 +48,7 @@ def keyring() -> Keyring:
     ("scopes", "allowed"),
     [
         (INFERENCE, {Scope.INFERENCE}),
-        (ADMIN, {Scope.INFERENCE, Scope.ADMIN}),
+        (ADMIN, {Scope.INFERENCE, Scope.ADMIN, Scope.ENROL}),
         (frozenset({Scope.DEVICE}), {Scope.DEVICE}),
         (frozenset(), set()),
     ],

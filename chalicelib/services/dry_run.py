@@ -1,0 +1,135 @@
+"""What a promotion would do, without doing it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.domain import fleet_records as records
+from chalicelib.domain.deployment import ModelRef
+from chalicelib.domain.device import Device
+from chalicelib.domain.fleet import ACTIVE_CHECK_S, IDLE_CHECK_S, Fleet
+from chalicelib.domain.plan import EndpointPlan, FleetPlan, Plan
+from chalicelib.domain.ports import Index
+from chalicelib.domain.ring import RING, arc_length, place_name
+from chalicelib.services.promotion_facts import PromotionFacts
+from chalicelib.services.promotion_start import PromotionStart, Prospect
+from chalicelib.services.tally import Tally
+
+FIRST_SHOWN = 20
+# Of a check-in: one Lambda request (128 ms at 512 MB), one API Gateway call, one read and one write of DynamoDB.
+# US East (N. Virginia), public list prices of 2024-11; another Region has others.
+CHECK_IN_USD = 3.5e-6 + 0.2e-6 + 0.128 * 0.5 * 16.67e-6 + 0.125e-6 + 0.625e-6
+CHECKS_NEEDED = 2
+SECONDS_A_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class DryRuns:
+    start: PromotionStart
+    facts: PromotionFacts
+    tally: Tally
+
+    def of(self, model_id: str, plan: Plan) -> dict[str, Any]:
+        """Raises: what beginning it would raise."""
+        prospect = self.start.prospect(model_id, plan)
+        answer: dict[str, Any] = {
+            "dry_run": True,
+            "model": model_id,
+            "task": prospect.model.task.value,
+            "baseline": _baseline(prospect),
+            "superseded": [old.id for old in prospect.superseded],
+            "shortest_s": round(shortest_s(prospect.plan, self._pace_s(prospect)), 1),
+        }
+        if prospect.plan.endpoint:
+            answer["endpoint"] = _endpoint(prospect.plan.endpoint)
+        if prospect.plan.fleet:
+            answer["fleet"] = self._fleet(prospect, prospect.plan.fleet)
+        return answer
+
+    def _fleet(self, prospect: Prospect, plan: FleetPlan) -> dict[str, Any]:
+        fleet = self.start.targets.fleet(plan.fleet)
+        first = self._first(prospect, plan)
+        model = ModelRef.of(prospect.model)
+        misfits = {device.id: device.misfit(model) for device in first}
+        telling, needed = self._telling(prospect, plan)
+        return {
+            "devices": prospect.devices,
+            "waves": [{"percent": wave.percent, "soak_s": wave.soak_s, "confirm": wave.confirm} for wave in plan.waves],
+            "first": [device.id for device in first if not misfits[device.id] and device.pinned is None],
+            "incompatible": [{"device": id_, "reason": reason} for id_, reason in misfits.items() if reason],
+            "pinned": [device.id for device in first if device.pinned is not None],
+            "golden_photos": {"telling": telling, "needed": needed, "tolerance": self.facts.tolerance(plan.fleet)},
+            "checks": _checks(fleet, prospect.devices),
+        }
+
+    def _first(self, prospect: Prospect, plan: FleetPlan) -> list[Device]:
+        """Who would be asked first: one limited query."""
+        named = [*plan.first, *plan.devices]
+        devices = [records.device_from(self.start.store.get(records.identity_key(id_))) for id_ in named]
+        if plan.devices:
+            return devices
+        page = self.start.store.query(
+            records.ring_partition(plan.fleet),
+            index=Index.FIRST,
+            after=(place_name(prospect.start), "DEVICE#", records.IDENTITY),
+            limit=min(FIRST_SHOWN, max(plan.gate.minimum, _share(plan, prospect.devices))),
+        )
+        return devices + [device for device in map(records.device_from, page.records) if device.id not in named]
+
+    def _telling(self, prospect: Prospect, plan: FleetPlan) -> tuple[int, int]:
+        target = prospect.fleet_target
+        standing = target.standing.model.digest if target and target.standing else None
+        digest = str(prospect.model.digest)
+        return self.facts.golden.telling(prospect.model.task, digest, standing, self.facts.tolerance(plan.fleet))
+
+    def _pace_s(self, prospect: Prospect) -> float:
+        if prospect.plan.fleet is None:
+            return 0.0
+        fleet = self.start.targets.fleet(prospect.plan.fleet.fleet)
+        return max(ACTIVE_CHECK_S, prospect.devices / fleet.checks_per_s)
+
+
+def shortest_s(plan: Plan, pace_s: float) -> float:
+    """Every soak, and for each wave the checks in which a device hears of the model and proves it."""
+    endpoint = plan.endpoint
+    total_s = endpoint.soak_s + (endpoint.canary_s if endpoint.canary_share else 0.0) if endpoint else 0.0
+    if plan.fleet is None:
+        return total_s
+    waves = plan.fleet.waves[:1] if plan.fleet.devices else plan.fleet.waves
+    return total_s + sum(wave.soak_s + CHECKS_NEEDED * pace_s for wave in waves)
+
+
+def _share(plan: FleetPlan, devices: int) -> int:
+    return math.ceil(devices * arc_length(plan.waves[0].percent) / RING)
+
+
+def _baseline(prospect: Prospect) -> dict[str, str | None]:
+    endpoint, fleet = prospect.endpoint_target, prospect.fleet_target
+    return {
+        "endpoint": endpoint.baseline.model_id if endpoint and endpoint.baseline else None,
+        "fleet": fleet.standing.model.model_id if fleet and fleet.standing else None,
+    }
+
+
+def _endpoint(plan: EndpointPlan) -> dict[str, Any]:
+    instance = plan.settings.get("instance_type")
+    return {
+        "settings": dict(plan.settings),
+        "kind": "real-time" if instance else "serverless",
+        "canary_share": plan.canary_share,
+        "soak_s": plan.soak_s,
+    }
+
+
+def _checks(fleet: Fleet, devices: int) -> dict[str, float]:
+    """What the cameras' questions come to, at rest and while a promotion is under way."""
+    idle_s = max(IDLE_CHECK_S, devices / fleet.checks_per_s)
+    a_day = devices * SECONDS_A_DAY / idle_s
+    return {
+        "per_s": round(devices / idle_s, 3),
+        "per_day": round(a_day),
+        "aws_usd_per_day": round(a_day * CHECK_IN_USD, 4),
+        "most_per_s": fleet.checks_per_s,
+    }

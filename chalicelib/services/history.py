@@ -1,0 +1,37 @@
+"""What was live when: one read for each target, however long ago."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.domain import fleet_records as records
+from chalicelib.domain.inference import Task
+from chalicelib.domain.ports import Cursor, Index, RecordStore
+from chalicelib.domain.records import by_time
+
+MAX_FLEETS = 1000
+# Sorts after every id.
+LAST = "~"
+
+
+@dataclass(frozen=True)
+class History:
+    store: RecordStore
+
+    def live_at(self, at_s: float) -> dict[str, Any]:
+        """Target -> what was live on it; null where nothing was."""
+        targets = [records.endpoint_target(task) for task in Task] + self._fleets()
+        return {target: self._last(target, at_s) for target in targets}
+
+    def _last(self, target: str, at_s: float) -> dict[str, Any] | None:
+        until: Cursor = (by_time(at_s, LAST),)
+        page = self.store.query(f"LIVE#{target}", after=until, limit=1, newest_first=True)
+        if not page.records:
+            return None
+        body = dict(page.records[0].body)
+        return {"since_s": body.pop("at_s"), **body} if body["model"] else None
+
+    def _fleets(self) -> list[str]:
+        page = self.store.query(records.FLEETS, index=Index.FIRST, limit=MAX_FLEETS)
+        return [records.fleet_target_name(record.body["name"]) for record in page.records]

@@ -1,0 +1,290 @@
+"""Carrying out a decision: one transaction of a constant size, with a ledger entry where what is live changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from chalicelib.domain import fleet_records as records
+from chalicelib.domain.alias import Alias
+from chalicelib.domain.deployment import Deployment, DeploymentState, EndpointBaseline, OpenWave
+from chalicelib.domain.device import Device
+from chalicelib.domain.fleet import BACK, FORWARD, FleetTarget
+from chalicelib.domain.inference import ServedModel, Task
+from chalicelib.domain.ledger import Change
+from chalicelib.domain.plan import FleetPlan
+from chalicelib.domain.ports import Clock, Delete, Index, Put, Write
+from chalicelib.domain.promotion import Lengthen, Move, Note, Open
+from chalicelib.domain.records import alias_key
+from chalicelib.domain.ring import RING, lengthened, place_name
+from chalicelib.domain.waves import asked_length
+from chalicelib.services.ledger import Ledger
+from chalicelib.services.model_registry import ModelRegistry
+from chalicelib.services.promotion_writes import (
+    alias_writes,
+    cleaning,
+    deployment_subject,
+    fleet_plan,
+    overlay_of,
+    percent_of,
+    put_deployment,
+    put_target,
+    settled,
+    stored,
+)
+from chalicelib.services.tally import Tally
+from chalicelib.services.targets import Targets, endpoint_target_record
+from chalicelib.services.timed_cache import TimedCache
+
+State = DeploymentState
+# Twice as long as a process may go on answering from an alias that it has cached.
+LINGER_S = 600.0
+# Some of the devices that are next cannot run the model or are pinned; these are not counted on.
+SPARE_DEVICES = 20
+
+
+@dataclass(frozen=True)
+class PromotionSteps:
+    targets: Targets
+    tally: Tally
+    registry: ModelRegistry
+    ledger: Ledger
+    clock: Clock
+    aliases: TimedCache[Task, Alias]
+
+    def take(self, deployment: Deployment, step: Move | Open | Lengthen | Note, actor: str) -> Deployment:
+        """The deployment after the step. Raises: WriteConflictError when somebody else took one."""
+        if isinstance(step, Note):
+            self.ledger.store.write(put_deployment(deployment, step.deployment))
+            return stored(deployment, step.deployment)
+        if isinstance(step, Open):
+            return self._open(deployment, step.wave, actor)
+        if isinstance(step, Lengthen):
+            return self._lengthen(deployment, actor)
+        return self._movers()[step.state](
+            self, deployment, deployment.moved_to(step.state, self.clock(), step.reason), actor
+        )
+
+    def note(self, deployment: Deployment, changed: Deployment, action: str, actor: str) -> Deployment:
+        """A change of the promotion itself, which the ledger keeps."""
+        return self._commit(deployment, changed, action, actor)
+
+    def served(self, deployment: Deployment) -> ServedModel:
+        return self.registry.get(deployment.model_id).served_at(deployment.endpoint)
+
+    @staticmethod
+    def _movers() -> dict[DeploymentState, Callable[[PromotionSteps, Deployment, Deployment, str], Deployment]]:
+        return {
+            State.PROVING_ENDPOINT: PromotionSteps._quietly,
+            State.CANARY: PromotionSteps._canary,
+            State.ENDPOINT_LIVE: PromotionSteps._flip,
+            State.SUCCEEDED: PromotionSteps._succeed,
+            State.EXPIRED: PromotionSteps._expire,
+            State.FAILED: PromotionSteps._fail,
+            State.REVERTING: PromotionSteps._take_back,
+            State.REVERTED: PromotionSteps._end_revert,
+            State.REVERT_INCOMPLETE: PromotionSteps._end_revert,
+        }
+
+    def _quietly(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
+        self.ledger.store.write(put_deployment(deployment, moved))
+        return stored(deployment, moved)
+
+    def _canary(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
+        alias = self.targets.alias(deployment.task)
+        assert alias is not None, "a canary stands beside a primary"
+        share = deployment.plan.endpoint.canary_share if deployment.plan.endpoint else 0.0
+        changed = alias.with_canary(self.served(deployment), share, deployment.id)
+        return self._commit(deployment, moved, "alias.canary", actor, *alias_writes(changed), share=share)
+
+    def _flip(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
+        before = self.targets.alias(deployment.task)
+        alias = Alias(
+            task=deployment.task,
+            primary=self.served(deployment),
+            deployment_id=deployment.id,
+            previous=before.primary if before else None,
+            record_version=before.record_version if before else 0,
+        )
+        writes = (*alias_writes(alias), self._live_endpoint(deployment, deployment.model_id))
+        return self._commit(deployment, moved, "alias.flipped", actor, *writes)
+
+    def _open(self, deployment: Deployment, wave: int, actor: str) -> Deployment:
+        plan, target = fleet_plan(deployment), self.targets.fleet_target(fleet_plan(deployment).fleet)
+        length, minimum = self._arc(deployment, asked_length(plan, wave), plan.gate.minimum)
+        opened = OpenWave(length, minimum, self.clock())
+        waves = (*deployment.waves, opened)
+        moved = replace(deployment.moved_to(State.WAVE, self.clock()), waves=waves)
+        writes = (self._overlaid(target, moved, plan), self._live_fleet(moved, deployment.model_id, wave))
+        return self._commit(
+            deployment, moved, "fleet.wave_opened", actor, *writes, wave=wave, percent=percent_of(length)
+        )
+
+    def _lengthen(self, deployment: Deployment, actor: str) -> Deployment:
+        plan, opened = fleet_plan(deployment), deployment.waves[-1]
+        target = self.targets.fleet_target(plan.fleet)
+        length, _ = self._arc(deployment, opened.length, plan.gate.minimum)
+        moved = deployment.with_wave(replace(opened, length=length, lengthened=opened.lengthened + 1))
+        details = {"wave": deployment.wave, "percent": percent_of(length)}
+        return self._commit(
+            deployment, moved, "fleet.wave_lengthened", actor, self._overlaid(target, moved, plan), **details
+        )
+
+    def _arc(self, deployment: Deployment, asked: int, minimum: int) -> tuple[int, int]:
+        """How far the wave reaches, and how many devices it holds at the least. One read, two where it passes zero."""
+        plan, reached = fleet_plan(deployment), deployment.waves[-1].length if deployment.waves else 0
+        if plan.devices:
+            return RING, len(plan.devices)
+        start = deployment.start
+        wanted = minimum + SPARE_DEVICES
+        devices = self._next_devices(plan.fleet, (start + reached) % RING, wanted, RING - reached)
+        fit = [device.place for device in devices if device.pinned is None and not device.misfit(deployment.model)]
+        if len(devices) < wanted and len(fit) < minimum:
+            return RING, len(fit)
+        return lengthened(asked, start, fit or [device.place for device in devices], min(minimum, len(fit))), min(
+            minimum, max(1, len(fit))
+        )
+
+    def _next_devices(self, fleet: str, place: int, wanted: int, way: int) -> list[Device]:
+        """The devices that follow `place` on the ring, no further than `way`."""
+        partition = records.ring_partition(fleet)
+        after = (place_name(place), "DEVICE#", records.IDENTITY)
+        store = self.ledger.store
+        found = list(store.query(partition, index=Index.FIRST, after=after, limit=wanted).records)
+        if len(found) < wanted:
+            found += store.query(partition, index=Index.FIRST, limit=wanted - len(found)).records
+        devices = [records.device_from(record) for record in found]
+        return [device for device in devices if (device.place - place) % RING < way]
+
+    def _succeed(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
+        """The model is the next promotion's baseline; what it replaced is removed after a while."""
+        writes: list[Write] = []
+        if deployment.plan.endpoint is not None:
+            before, alias = self.targets.endpoint(deployment.task), self.targets.alias(deployment.task)
+            assert alias is not None, "the alias was flipped before"
+            baseline = EndpointBaseline(deployment.model_id, deployment.endpoint, deployment.id)
+            writes.append(
+                Put(endpoint_target_record(replace(before, active=None, baseline=baseline)), before.record_version)
+            )
+            writes += alias_writes(replace(alias, previous=None))
+            old = {each.endpoint for each in (before.baseline, alias.previous) if each} - {deployment.endpoint}
+            moved = replace(moved, leftovers=tuple(sorted(old)), clean_at_s=self.clock() + LINGER_S)
+        elif deployment.leftovers or deployment.endpoint:
+            moved = cleaning(moved, self.clock())
+        if deployment.plan.fleet is not None:
+            target = self.targets.fleet_target(deployment.plan.fleet.fleet)
+            writes.append(put_target(target, settled(target, deployment, deployment.plan.fleet)))
+            moved = replace(moved, outcome=self._outcome(deployment))
+        return self._commit(deployment, moved, "deployment.succeeded", actor, *writes)
+
+    def _expire(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
+        """What has been reached keeps the model, and proves it; it is nobody's baseline."""
+        moved = replace(moved, outcome=self._outcome(deployment))
+        return self._commit(deployment, moved, "deployment.expired", actor, *self._released(deployment))
+
+    def _fail(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
+        """The alias never pointed to this endpoint; it may still point to that of a promotion this one superseded."""
+        moved = cleaning(moved, self.clock())
+        writes = (*self._restored_alias(deployment), *self._released(deployment))
+        return self._commit(deployment, moved, "deployment.failed", actor, *writes, reason=moved.reason)
+
+    def _take_back(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
+        writes = list(self._restored_alias(deployment))
+        plan = deployment.plan.fleet
+        if plan is not None and deployment.waves:
+            target = self.targets.fleet_target(plan.fleet)
+            overlay = overlay_of(deployment, plan, BACK)
+            writes.append(put_target(target, replace(target, overlay=overlay)))
+            back_to = deployment.baseline_fleet.model_id if deployment.baseline_fleet else None
+            writes.append(self._live_fleet(deployment, back_to, None))
+        moved = replace(moved, paused_from=None)
+        return self._commit(deployment, moved, "deployment.reverting", actor, *writes, reason=moved.reason)
+
+    def _end_revert(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
+        moved = replace(
+            moved, reason=deployment.reason, leftovers=(deployment.endpoint,), clean_at_s=self.clock() + LINGER_S
+        )
+        if deployment.waves:
+            outcome = self._outcome(deployment)
+            missing = self.tally.not_back(deployment.id) if moved.state is State.REVERT_INCOMPLETE else []
+            moved = replace(moved, outcome={**outcome, "not_back": missing})
+        action = f"deployment.{moved.state.value}"
+        return self._commit(deployment, moved, action, actor, *self._released(deployment, clear=True))
+
+    def supersession(self, old: Deployment, by: str, kept: set[str]) -> tuple[Deployment, list[Write]]:
+        """What ends `old`; targets that the new promotion does not take over (`kept`) go back to their baseline."""
+        moved = old.moved_to(State.SUPERSEDED, self.clock(), f"Superseded by {by}.")
+        moved = replace(moved, leftovers=(old.endpoint,), clean_at_s=self.clock() + LINGER_S)
+        writes: list[Write] = [put_deployment(old, moved)]
+        if old.plan.endpoint is not None and records.endpoint_target(old.task) not in kept:
+            writes += [*self._restored_alias(old), *self._released_endpoint(old)]
+        if old.plan.fleet is not None and records.fleet_target_name(old.plan.fleet.fleet) not in kept:
+            target = self.targets.fleet_target(old.plan.fleet.fleet)
+            writes.append(put_target(target, replace(target, active=None, overlay=None)))
+        return moved, writes
+
+    def restored_canary(self, task: Task) -> list[Write]:
+        """The alias without the canary of a promotion that ends."""
+        alias = self.targets.alias(task)
+        return alias_writes(alias.without_canary()) if alias and alias.canary else []
+
+    def _restored_alias(self, deployment: Deployment) -> list[Write]:
+        """The alias as it was before this promotion and those it superseded; none where there was none."""
+        if deployment.plan.endpoint is None:
+            return []
+        alias, baseline = self.targets.alias(deployment.task), deployment.baseline_endpoint
+        if alias is None:
+            return []
+        if baseline is None:
+            return [Delete(alias_key(alias.task), alias.record_version), self._live_endpoint(deployment, None)]
+        if alias.primary.endpoint == baseline.endpoint:
+            return alias_writes(alias.without_canary()) if alias.canary else []
+        primary = self.registry.get(baseline.model_id).served_at(baseline.endpoint)
+        back = Alias(alias.task, primary, baseline.deployment_id, record_version=alias.record_version)
+        return [*alias_writes(back), self._live_endpoint(deployment, baseline.model_id)]
+
+    def _released(self, deployment: Deployment, clear: bool = False) -> list[Write]:
+        """The targets, free for the next promotion."""
+        writes = self._released_endpoint(deployment)
+        if deployment.plan.fleet is not None:
+            target = self.targets.fleet_target(deployment.plan.fleet.fleet)
+            overlay = None if clear else target.overlay
+            writes.append(put_target(target, replace(target, active=None, overlay=overlay)))
+        return writes
+
+    def _released_endpoint(self, deployment: Deployment) -> list[Write]:
+        if deployment.plan.endpoint is None:
+            return []
+        target = self.targets.endpoint(deployment.task)
+        return [Put(endpoint_target_record(replace(target, active=None)), target.record_version)]
+
+    def _outcome(self, deployment: Deployment) -> dict[str, object]:
+        counts = self.tally.counts(deployment.id)
+        devices = self.targets.count(fleet_plan(deployment).fleet).get("devices", 0)
+        meant = len(fleet_plan(deployment).devices) or devices
+        return {**counts.to_json(), "devices": meant, "behind": max(0, meant - counts.of("verified"))}
+
+    def _overlaid(self, target: FleetTarget, deployment: Deployment, plan: FleetPlan) -> Write:
+        return put_target(target, replace(target, overlay=overlay_of(deployment, plan, FORWARD)))
+
+    def _live_endpoint(self, deployment: Deployment, model_id: str | None) -> Write:
+        target = records.endpoint_target(deployment.task)
+        body = {"model": model_id, "deployment": deployment.id}
+        return Put(records.live_record(target, self.clock(), deployment.id, body), expected_version=None)
+
+    def _live_fleet(self, deployment: Deployment, model_id: str | None, wave: int | None) -> Write:
+        target = records.fleet_target_name(fleet_plan(deployment).fleet)
+        standing = deployment.baseline_fleet.model_id if deployment.baseline_fleet else None
+        body = {"model": model_id, "deployment": deployment.id, "wave": wave, "elsewhere": standing}
+        return Put(records.live_record(target, self.clock(), deployment.id, body), expected_version=None)
+
+    def _commit(
+        self, before: Deployment, after: Deployment, action: str, actor: str, *writes: Write, **details: object
+    ) -> Deployment:
+        subject = deployment_subject(before, action)
+        change = Change(actor, action, subject, {"model": before.model_id, "deployment": before.id, **details})
+        self.ledger.commit(change, put_deployment(before, after), *writes)
+        self.aliases.forget(before.task)
+        if before.plan.fleet:
+            self.targets.forget(before.plan.fleet.fleet)
+        return stored(before, after)

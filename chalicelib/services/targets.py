@@ -1,0 +1,94 @@
+"""Reading what tasks and fleets are to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chalicelib.domain import fleet_records as records
+from chalicelib.domain.alias import Alias
+from chalicelib.domain.deployment import Deployment, EndpointBaseline
+from chalicelib.domain.endpoint_target import EndpointTarget
+from chalicelib.domain.errors import DeploymentNotFoundError, RecordNotFoundError
+from chalicelib.domain.fleet import Fleet, FleetTarget
+from chalicelib.domain.fleet_errors import FleetNotFoundError
+from chalicelib.domain.inference import Task
+from chalicelib.domain.ports import Record, RecordStore
+from chalicelib.domain.records import alias_from, alias_key
+from chalicelib.services.timed_cache import TimedCache
+
+
+@dataclass(frozen=True)
+class Targets:
+    """`recent`: fleet targets as they were a moment ago, for the many questions of the cameras."""
+
+    store: RecordStore
+    recent: TimedCache[str, FleetTarget]
+    fleets: TimedCache[str, tuple[Fleet, int]]
+
+    def deployment(self, deployment_id: str) -> Deployment:
+        """Raises: DeploymentNotFoundError."""
+        try:
+            return records.deployment_from(self.store.get(records.deployment_key(deployment_id)))
+        except RecordNotFoundError as error:
+            raise DeploymentNotFoundError(
+                f"There is no deployment '{deployment_id}'; GET /deploy lists them."
+            ) from error
+
+    def alias(self, task: Task) -> Alias | None:
+        try:
+            return alias_from(self.store.get(alias_key(task)))
+        except RecordNotFoundError:
+            return None
+
+    def endpoint(self, task: Task) -> EndpointTarget:
+        """A home from before there were targets has an alias only: what it points to has succeeded."""
+        try:
+            record = self.store.get(records.target_key(records.endpoint_target(task)))
+        except RecordNotFoundError:
+            return EndpointTarget(task, baseline=_live(self.alias(task)))
+        return EndpointTarget.from_body(record.body, record.version)
+
+    def fleet_target(self, fleet: str) -> FleetTarget:
+        try:
+            record = self.store.get(records.target_key(records.fleet_target_name(fleet)))
+        except RecordNotFoundError:
+            return FleetTarget(fleet)
+        return FleetTarget.from_body(record.body, record.version)
+
+    def recent_fleet_target(self, fleet: str) -> FleetTarget:
+        return self.recent.get(fleet, lambda: self.fleet_target(fleet))
+
+    def fleet(self, name: str) -> Fleet:
+        """Raises: FleetNotFoundError."""
+        try:
+            return records.fleet_from(self.store.get(records.fleet_key(name)))
+        except RecordNotFoundError as error:
+            raise FleetNotFoundError(
+                f"There is no fleet '{name}'; its first device makes it: POST /devices."
+            ) from error
+
+    def recent_fleet(self, name: str) -> tuple[Fleet, int]:
+        """The fleet, and how many devices it has."""
+        return self.fleets.get(name, lambda: (self.fleet(name), self.count(name).get("devices", 0)))
+
+    def count(self, fleet: str) -> dict[str, int]:
+        """`devices`, and `engine.<name>` for each engine."""
+        try:
+            return dict(self.store.get(records.fleet_count_key(fleet)).counters)
+        except RecordNotFoundError:
+            return {}
+
+    def forget(self, fleet: str) -> None:
+        self.recent.forget(fleet)
+        self.fleets.forget(fleet)
+
+
+def endpoint_target_record(target: EndpointTarget) -> Record:
+    key = records.target_key(records.endpoint_target(target.task))
+    return Record(key, target.to_body(), version=target.record_version + 1)
+
+
+def _live(alias: Alias | None) -> EndpointBaseline | None:
+    if alias is None:
+        return None
+    return EndpointBaseline(alias.primary.model_id, alias.primary.endpoint, alias.deployment_id)
