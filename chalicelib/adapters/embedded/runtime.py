@@ -34,6 +34,8 @@ class InProcessRuntime(EndpointRuntime):
         self._threads = threads
         self._loaded: OrderedDict[str, Predictor] = OrderedDict()
         self._loading = threading.Lock()
+        # Never held while a model loads: the others go on answering.
+        self._touching = threading.Lock()
 
     def create(self, served: ServedModel, settings: Mapping[str, Any]) -> None:
         self._predictor(served.digest)
@@ -64,11 +66,18 @@ class InProcessRuntime(EndpointRuntime):
             raise ProofFailedError(f"Model {served.model_id} does not answer its own test photo: {error}.") from error
 
     def _predictor(self, digest: str) -> Predictor:
-        predictor = self._loaded.get(digest)
+        predictor = self._touched(digest)
         if predictor is not None:
             return predictor
         with self._loading:
-            return self._loaded.get(digest) or self._load(digest)
+            return self._touched(digest) or self._load(digest)
+
+    def _touched(self, digest: str) -> Predictor | None:
+        """The predictor, if it is loaded, as the one used last."""
+        with self._touching:
+            if digest in self._loaded:
+                self._loaded.move_to_end(digest)
+            return self._loaded.get(digest)
 
     def _load(self, digest: str) -> Predictor:
         folder = self._cache / digest
@@ -81,9 +90,10 @@ class InProcessRuntime(EndpointRuntime):
                 f"The promoted model's artifact {digest[:12]} cannot be loaded: {error}. Promote another model.",
                 retry_after_s=30,
             ) from error
-        self._loaded[digest] = predictor
-        while len(self._loaded) > MAX_LOADED:
-            self._loaded.popitem(last=False)
+        with self._touching:
+            self._loaded[digest] = predictor
+            while len(self._loaded) > MAX_LOADED:
+                self._loaded.popitem(last=False)
         return predictor
 
     def _unpack(self, digest: str, folder: Path) -> None:
