@@ -106,7 +106,7 @@ class TrainingProgress:
 
     def _advance_training(self, model: Model, run: TrainingRun) -> None:
         try:
-            status = self.runner.describe(run.job)
+            status = self._asked_to_end(run, self.runner.describe(run.job))
         except JobNotFoundError as error:
             if run.is_ours and not run.is_stopping:
                 self.runner.start(self._order(run))
@@ -115,7 +115,8 @@ class TrainingProgress:
             return
         seen = replace(model, run=run.seen_as(status))
         if status.state is JobState.RUNNING:
-            self._keep_running(model, seen, run)
+            if not run.logs and status.logs:
+                self.versions.update(seen)
         elif status.state is JobState.FAILED:
             self._move(seen, ModelState.FAILED, status.reason)
         elif status.state is JobState.STOPPED or run.is_stopping:
@@ -123,11 +124,12 @@ class TrainingProgress:
         else:
             self._begin_evaluation(seen, status)
 
-    def _keep_running(self, model: Model, seen: Model, run: TrainingRun) -> None:
-        if run.is_stopping:
-            self.runner.stop(run.job)
-        if seen.run != run and not run.logs:
-            self.versions.update(seen)
+    def _asked_to_end(self, run: TrainingRun, status: JobStatus) -> JobStatus:
+        """Asked at every tick until it has ended: a request to stop may get lost."""
+        if status.state is not JobState.RUNNING or not run.is_stopping:
+            return status
+        self.runner.stop(run.job)
+        return self.runner.describe(run.job)
 
     def _begin_evaluation(self, model: Model, status: JobStatus) -> None:
         run = replace(model.followed_run(), evaluation=job_name("evaluate", self.new_id()))
