@@ -18,7 +18,7 @@ from typing import Any
 from tests.functional.service import free_port
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-WAIT_S = 20
+WAIT_S = 60
 FLAGS = (
     "--headless",
     "--no-sandbox",

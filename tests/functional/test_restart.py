@@ -110,7 +110,7 @@ def test_a_request_under_way_is_answered_before_the_service_ends(
             answer = connection.makefile("rb").read()
         assert answer.startswith(b"HTTP/1.1 200"), running.written()
         assert b'"label":"landfill"' in answer
-        assert running.process.wait(timeout=10) == 0
+        assert running.process.wait(timeout=15) == 0
 
 
 def test_an_idle_connection_and_a_stalled_one_do_not_keep_the_service_from_ending(home: Path) -> None:
@@ -121,7 +121,7 @@ def test_an_idle_connection_and_a_stalled_one_do_not_keep_the_service_from_endin
             stalled.sendall(b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
             time.sleep(0.3)
             running.process.send_signal(signal.SIGTERM)
-            assert running.process.wait(timeout=10) == 0, running.written()
+            assert running.process.wait(timeout=15) == 0, running.written()
         idle.close()
 
 
