@@ -67,7 +67,8 @@ def test_mo_converts_the_detector_and_openvino_finds_the_same_boxes(tmp_path: Pa
         MO_PYTHON, "-c", INFER, str(tmp_path / "detector.xml"), str(tmp_path / "picture.npy"), str(tmp_path / "out.npy")
     )
     rows = np.load(tmp_path / "out.npy").reshape(-1, 7)[:, 1:]
-    surest = expected[np.argsort(-expected[:, 1], kind="stable")][:10]
-    assert (surest[:, 0] >= 0).all()
+    found = expected[expected[:, 0] >= 0]
+    surest = found[np.argsort(-found[:, 1], kind="stable")][:10]
+    assert len(surest) == 10
     for row in surest:
         assert np.abs(rows - row).max(axis=1).min() < 5e-3, row

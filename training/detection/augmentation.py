@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageEnhance
 
 from training.detection.boxes import area, intersection
 from training.detection.frames import Frame
@@ -26,11 +26,11 @@ EDGE_SOFTENING_PX = 2
 class Augmentation:
     mirror: bool = True
     turn: bool = True
-    light: float = 0.25
-    tint: float = 0.06
+    light: float = 0.3
     zoom: float = 0.2
     added_objects: int = 4
     added_share: float = 0.6
+    object_light: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,11 @@ class ObjectPool:
 def augment(frame: Frame, pool: ObjectPool, settings: Augmentation, random: Random) -> Frame:
     varied = frame
     if settings.added_objects and pool.by_class and random.rand() < settings.added_share:
-        varied = add_objects(varied, pool, random.randint(1, settings.added_objects + 1), random)
+        varied = add_objects(varied, pool, random.randint(1, settings.added_objects + 1), random, settings.object_light)
     varied = turn(varied, int(random.randint(4))) if settings.turn and is_square(varied) else varied
     varied = mirror(varied) if settings.mirror and random.rand() < 0.5 else varied
     varied = zoom(varied, settings.zoom, random) if settings.zoom else varied
-    return relight(varied, settings.light, settings.tint, random)
+    return Frame(relight(varied.pixels, Light.of(settings.light), random), varied.classes, varied.boxes)
 
 
 def is_square(frame: Frame) -> bool:
@@ -94,7 +94,7 @@ def zoom(frame: Frame, strength: float, random: Random) -> Frame:
         tuple(corners),
         Image.Resampling.BILINEAR,
         fill=1,
-        fillcolor=tuple(int(value) for value in frame.pixels.mean(axis=(0, 1))),
+        fillcolor=tuple(int(value) for value in frame.pixels[::8, ::8].mean(axis=(0, 1))),
     )
     boxes = np.clip((frame.boxes - np.tile(window[:2], 2)) / side, 0.0, 1.0).astype(np.float32)
     kept = area(boxes) * side**2 >= KEPT_SHARE_OF_A_CUT_BOX * area(frame.boxes)
@@ -106,24 +106,45 @@ def _hide_cut(frame: Frame, kept: npt.NDArray[np.bool_]) -> Frame:
     pixels = frame.pixels.copy()
     for box in frame.boxes[~kept]:
         left, top, right, bottom = box_px(box, pixels)
-        pixels[top:bottom, left:right] = np.median(pixels, axis=(0, 1)).astype(np.uint8)
+        pixels[top:bottom, left:right] = np.median(pixels[::8, ::8], axis=(0, 1)).astype(np.uint8)
     return Frame(pixels, frame.classes[kept], frame.boxes[kept])
 
 
-def relight(frame: Frame, light: float, tint: float, random: Random) -> Frame:
-    gain = 1.0 + random.uniform(-light, light) + random.uniform(-tint, tint, size=3)
-    mean = frame.pixels.mean()
-    contrast = 1.0 + random.uniform(-light, light)
-    pixels = (frame.pixels.astype(np.float32) - mean) * contrast + mean
-    return Frame(np.clip(pixels * gain, 0, 255).astype(np.uint8), frame.classes, frame.boxes)
+@dataclass(frozen=True)
+class Light:
+    """How far gain and contrast (around the mean), each channel's gain, and saturation may go from 1."""
+
+    gain: float
+    contrast: float
+    tint: float
+    saturation: float
+
+    @classmethod
+    def of(cls, strength: float) -> Light:
+        return cls(strength, strength, strength / 4, strength)
 
 
-def add_objects(frame: Frame, pool: ObjectPool, count: int, random: Random) -> Frame:
-    """The frame with up to `count` objects of the pool pasted where they cover none of its own."""
+def relight(pixels: npt.NDArray[np.uint8], light: Light, random: Random) -> npt.NDArray[np.uint8]:
+    """Each channel through a table, then more or less colour: what is overexposed stays clipped, as in a camera."""
+    mean = float(pixels[::4, ::4].mean())
+    contrast = 1.0 + random.uniform(-light.contrast, light.contrast)
+    gains = 1.0 + random.uniform(-light.gain, light.gain) + random.uniform(-light.tint, light.tint, size=3)
+    levels = (np.arange(256) - mean) * contrast + mean
+    tables = np.clip(levels[None, :] * gains[:, None], 0, 255).astype(np.uint8)
+    relit = Image.fromarray(pixels).point(tables.reshape(-1).tolist())
+    return np.asarray(ImageEnhance.Color(relit).enhance(1.0 + random.uniform(-light.saturation, light.saturation)))
+
+
+def add_objects(frame: Frame, pool: ObjectPool, count: int, random: Random, light: float = 0.0) -> Frame:
+    """The frame with up to `count` objects of the pool pasted where they cover none of its own.
+
+    With `light` each is lit in its own way first: an object must not be known by the light of the place it comes from.
+    """
     pixels, classes, boxes = frame.pixels.copy(), list(frame.classes), list(frame.boxes)
     for _ in range(count):
         donor, chosen = pool.draw(random)
         patch = _varied_patch(_cut(donor, chosen), random)
+        patch = relight(patch, Light.of(light), random) if light else patch
         box = _free_place(patch, pixels, boxes, random)
         if box is not None:
             _paste(pixels, patch, box)

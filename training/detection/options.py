@@ -40,7 +40,10 @@ class DetectionOptions:
 
     def augmentation(self, strength: float) -> Augmentation:
         return Augmentation(
-            light=0.25 * strength, tint=0.06 * strength, zoom=self.zoom * strength, added_objects=self.added_objects
+            light=0.3 * strength,
+            object_light=0.4 * strength,
+            zoom=self.zoom * strength,
+            added_objects=self.added_objects,
         )
 
     def values_of(self, labels: tuple[str, ...]) -> tuple[float | None, ...]:
