@@ -100,8 +100,10 @@ def browser(profile: Path) -> Iterator[Browser]:
     driver = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         session = _new_session(f"http://127.0.0.1:{port}", profile)
-        yield Browser(session)
-        _call("DELETE", session)
+        try:
+            yield Browser(session)
+        finally:
+            _call("DELETE", session)
     finally:
         driver.terminate()
         driver.wait(10)
