@@ -60,7 +60,7 @@ def _border_colour(photo: Image.Image) -> tuple[int, ...]:
     """What lies beyond the edge is most likely more of what lies at the edge."""
     side = photo.width - 1
     corners = [photo.getpixel(place) for place in ((0, 0), (side, 0), (0, side), (side, side))]
-    return tuple(int(sum(values) / 4) for values in zip(*corners, strict=True))  # type: ignore[misc]
+    return tuple(int(sum(values) / 4) for values in zip(*corners, strict=True))
 
 
 def random_light(views: Pixels, augmentation: Augmentation, rng: np.random.Generator) -> Pixels:

@@ -96,7 +96,7 @@ def _log_loss(probabilities: Floats, targets: Ints) -> float:
 
 
 def class_thresholds(calibrated: Floats, targets: Ints) -> list[float]:
-    """Per class the lowest confidence from which nine of ten of its answers are right, where that costs few right ones."""
+    """Per class the lowest confidence from which nine of ten answers are right, where that costs few right ones."""
     answers, confidence = calibrated.argmax(axis=1), calibrated.max(axis=1)
     return [
         _threshold(confidence[answers == label], targets[answers == label] == label)

@@ -25,9 +25,9 @@ AVERAGE_EVERY_STEPS = 4
 class Problem:
     """What a task hands to the loop.
 
-    `loss` is a symbol of one loss a sample. `batches(epoch)` yields (inputs, targets) by variable name, every batch of the
-    same size, drawn from a generator seeded with the epoch. `score(weights)` measures on the validation photos and
-    has a `validation_loss`, by which the best epoch is kept.
+    `loss` is a symbol of one loss a sample. `batches(epoch)` yields (inputs, targets) by variable name, all of one
+    size, drawn from a generator seeded with the epoch. `score(weights)` measures on the validation photos and has a
+    `validation_loss`, by which the best epoch is kept.
     """
 
     loss: Any

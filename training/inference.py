@@ -33,7 +33,7 @@ class ForwardPass:
                 if name in weights:
                     value[:] = weights[name]
 
-    def run(self, samples: Array | NDArray[np.uint8], title: str = "") -> Array:
+    def run(self, samples: NDArray[Any], title: str = "") -> Array:
         """Samples (n, *shape), or photos (n, h, w, 3) as bytes, to the output (n, ...)."""
         progress = Progress(title, len(samples)) if title else None
         outputs = []

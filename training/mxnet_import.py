@@ -1,7 +1,8 @@
 """The one door to MXNet: puts back what newer versions of numpy and Python took away, then imports it.
 
-MXNet 1.9.1 is the last release; its sources still name functions that numpy dropped in 1.20 - 2.0. None of the stand-ins
-below is ever called by this project: `mxnet.numpy` only wants to re-export them. Everything else imports `mx` from here.
+MXNet 1.9.1 is the last release; its sources still name functions that numpy dropped in 1.20 - 2.0. None of the
+stand-ins below is ever called by this project: `mxnet.numpy` only wants to re-export them. Everything else imports
+`mx` from here.
 """
 
 import importlib.util
@@ -25,15 +26,15 @@ DROPPED_CONSTANTS = {
     "NZERO": -0.0,
 }
 DROPPED_TYPES = {"bool": np.bool_, "int": int, "float": float, "object": object, "str": str}
-DROPPED_FUNCTIONS = (
-    "alltrue cumproduct in1d mirr msort npv pmt ppmt product pv rate row_stack round_ sometrue trapz"
-).split()
+DROPPED_FUNCTIONS = """
+    alltrue cumproduct in1d mirr msort npv pmt ppmt product pv rate row_stack round_ sometrue trapz
+"""
 
 
 def put_back_dropped_names() -> None:
     for name, value in {**DROPPED_CONSTANTS, **DROPPED_TYPES}.items():
         _put_back(name, value)
-    for name in DROPPED_FUNCTIONS:
+    for name in DROPPED_FUNCTIONS.split():
         _put_back(name, _unavailable(name))
 
 
@@ -53,7 +54,7 @@ def _unavailable(name: str) -> Any:
 
 
 class _Version:
-    """Enough of distutils' version classes (gone since Python 3.12) for MXNet to ask whether numpy is older than 1.17."""
+    """Enough of distutils' version classes (gone since Python 3.12) for MXNet to ask how old numpy is."""
 
     def __init__(self, text: str) -> None:
         self.numbers = [int(number) for number in re.findall(r"\d+", text)[:3]]
@@ -86,7 +87,7 @@ def _import_mxnet() -> Any:
         import mxnet
 
         if not hasattr(mxnet, "onnx"):
-            import mxnet.onnx  # noqa: F401
+            import mxnet.onnx
     return mxnet
 
 

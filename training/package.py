@@ -1,4 +1,4 @@
-"""From what training wrote to model.tar.gz: the manifest, the self-test vector, and the check that the engines agree."""
+"""From what training wrote to model.tar.gz: manifest, self-test vector, and the check that the engines agree."""
 
 import base64
 import io
@@ -70,7 +70,7 @@ class Draft:
 
 
 def begin(trained: Path, folder: Path, provenance: Provenance) -> Draft:
-    """Raises: PackagingError, when `trained` is not what a training program wrote, or the ONNX file answers otherwise."""
+    """Raises: PackagingError, when `trained` is not a trained model, or its ONNX file answers otherwise than MXNet."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in SERVED_FILES:

@@ -1,13 +1,12 @@
 """What the training program reads beside its channels of photos: hyperparameters, and a checkpoint to begin from."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 
 def write_hyperparameters(root: Path, hyperparameters: Mapping[str, str], pretrained: Path | None = None) -> None:
-    """Into the layout `root`, whose channels are written already; a checkpoint's prefix becomes a channel of its own."""
+    """Into the layout `root`, whose channels are written already; a checkpoint's prefix becomes a channel, too."""
     config = root / "input" / "config"
     config.mkdir(parents=True)
     values = dict(hyperparameters)
@@ -19,8 +18,8 @@ def write_hyperparameters(root: Path, hyperparameters: Mapping[str, str], pretra
 def link_checkpoint(prefix: Path, folder: Path) -> str:
     """The checkpoint's files in a channel of their own; answers the prefix within it."""
     folder.mkdir(parents=True)
-    files = sorted(prefix.parent.glob(f"{prefix.name}-*.params")) + [prefix.parent / f"{prefix.name}-symbol.json"]
+    files = [*sorted(prefix.parent.glob(f"{prefix.name}-*.params")), prefix.parent / f"{prefix.name}-symbol.json"]
     for path in files:
         if path.exists():
-            os.symlink(path.resolve(), folder / path.name)
+            (folder / path.name).symlink_to(path.resolve())
     return prefix.name

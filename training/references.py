@@ -9,7 +9,8 @@ ROUNDS = 25
 
 def unit(features: Features) -> Features:
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return (features / np.maximum(lengths, 1e-12)).astype(np.float32)
+    directions: Features = (features / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return directions
 
 
 def reference_count(photos: int) -> int:

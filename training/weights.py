@@ -1,7 +1,6 @@
 """Weights between epochs: moving average, snapshots on disk written whole, and resuming from the newest."""
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,12 +60,12 @@ class Checkpoints:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         for part in ("current", "average", "best"):
-            np.savez(partial / f"{part}.npz", **getattr(snapshot, part))  # type: ignore[arg-type]
+            np.savez(partial / f"{part}.npz", **getattr(snapshot, part))
         (partial / "optimizer.bin").write_bytes(snapshot.optimizer_state)
         facts = {"identity": self.identity, "epochs_done": snapshot.epochs_done, "history": snapshot.history}
         (partial / "state.json").write_text(json.dumps({**facts, "average_steps": snapshot.average_steps}))
         shutil.rmtree(target, ignore_errors=True)
-        os.replace(partial, target)
+        partial.replace(target)
         for older in self._folders()[:-1]:
             shutil.rmtree(older)
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from training.datasets.photo_set import Photo
 from training.datasets.reading import HASH_SIDE
@@ -19,7 +20,7 @@ def group_duplicates(photos: Sequence[Photo]) -> tuple[Photo, ...]:
     """Each photo with `group` set: the same for photos that are copies of each other or share a given group already."""
     parents = list(range(len(photos)))
     for bucket in _candidates(photos):
-        for first, second in zip(bucket, bucket[1:], strict=False):
+        for first, second in pairwise(bucket):
             _join(parents, first, second)
     for bucket in _near_candidates(photos):
         _join_near(parents, photos, bucket)

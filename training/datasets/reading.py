@@ -16,7 +16,7 @@ HASH_SIDE = 16
 
 
 def perceptual_hash(image: Image.Image) -> int:
-    """256 bits: is each cell of a 16 x 17 grey thumbnail brighter than its left neighbour? Survives resizing and re-encoding."""
+    """256 bits: is each cell of a 16 x 17 grey thumbnail brighter than its left neighbour? Survives re-encoding."""
     grey = image.convert("L").resize((HASH_SIDE + 1, HASH_SIDE), Image.Resampling.BILINEAR)
     cells = np.asarray(grey, dtype=np.int16)
     return int.from_bytes(np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes(), "big")

@@ -34,7 +34,7 @@ class Brush:
 
 
 def _vary(colour: Colour, rng: Rng, spread: int = 22) -> Colour:
-    red, green, blue = (int(min(255, max(0, part + rng.integers(-spread, spread + 1)))) for part in colour)
+    red, green, blue = (min(255, max(0, part + int(rng.integers(-spread, spread + 1)))) for part in colour)
     return red, green, blue
 
 

@@ -43,7 +43,7 @@ def pixel_statistics(photos: NDArray[np.uint8]) -> tuple[list[float], list[float
 
 
 def small_features(settings: TrainSettings, data: Any) -> Any:
-    """Stages of 3x3 convolutions, the first of each with stride 2, then the mean over all places: (n, last channels)."""
+    """Stages of 3x3 convolutions, the first of each with stride 2, then the mean over places: (n, last channels)."""
     layer = normalized(data)
     for stage, (channels, depth) in enumerate(stages(settings), 1):
         for place in range(1, depth + 1):
