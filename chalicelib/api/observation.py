@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import time
 from typing import Protocol
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
 
 NAMESPACE = "Binsight"
-logger = Logger(service="binsight", level="INFO")
+SERVICE = "binsight"
+METRICS = [
+    {"Name": "Requests", "Unit": "Count"},
+    {"Name": "ClientErrors", "Unit": "Count"},
+    {"Name": "ServerErrors", "Unit": "Count"},
+    {"Name": "Latency", "Unit": "Milliseconds"},
+]
+logger = Logger(service=SERVICE, level="INFO")
 
 
 class RequestRecorder(Protocol):
@@ -22,18 +30,20 @@ def record_nothing(route: str, status: int, duration_ms: float) -> None:
 
 
 class EmfRecorder:
-    """A line in CloudWatch's embedded metric format for each request. Lambda runs one request at a time."""
-
-    def __init__(self) -> None:
-        self._metrics = Metrics(namespace=NAMESPACE, service="binsight")
+    """A line in CloudWatch's embedded metric format for each request (docs/decisions/0022)."""
 
     def __call__(self, route: str, status: int, duration_ms: float) -> None:
-        self._metrics.add_dimension(name="route", value=route)
-        self._metrics.add_metric(name="Requests", unit=MetricUnit.Count, value=1)
-        self._metrics.add_metric(name="ClientErrors", unit=MetricUnit.Count, value=int(400 <= status < 500))
-        self._metrics.add_metric(name="ServerErrors", unit=MetricUnit.Count, value=int(status >= 500))
-        self._metrics.add_metric(name="Latency", unit=MetricUnit.Milliseconds, value=duration_ms)
-        self._metrics.flush_metrics()
+        metrics = {"Namespace": NAMESPACE, "Dimensions": [["service", "route"]], "Metrics": METRICS}
+        line = {
+            "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metrics]},
+            "service": SERVICE,
+            "route": route,
+            "Requests": 1,
+            "ClientErrors": int(400 <= status < 500),
+            "ServerErrors": int(status >= 500),
+            "Latency": round(duration_ms, 3),
+        }
+        print(json.dumps(line, separators=(",", ":")))
 
 
 def configure_logging() -> None:

@@ -39,8 +39,12 @@ def sagemaker_client(region: str, **options: Any) -> SageMakerClient:
 
 
 def sagemaker_runtime_client(region: str, read_timeout_s: float, **options: Any) -> SageMakerRuntimeClient:
-    """Tries once: the invocation itself decides what is tried again, and until when."""
+    """Tries once: the invocation itself decides what is tried again, and until when.
+
+    With a user agent of its own: putting botocore's together is a tenth of the processor time of a call.
+    """
     config = Config(
+        user_agent="Binsight",
         connect_timeout=min(CONNECT_TIMEOUT_S, read_timeout_s),
         read_timeout=read_timeout_s,
         retries={"total_max_attempts": 1, "mode": "standard"},
