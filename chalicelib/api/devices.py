@@ -41,9 +41,9 @@ def enrol(call: Call) -> Response:
 @api.endpoint("GET", "/devices", Scope.ADMIN)
 def list_(call: Call) -> Response:
     call.refuse_other_queries("fleet", "limit", "cursor")
-    name = call.query("fleet")
+    name = call.query("fleet") or _only_fleet(call)
     if name is None:
-        raise InvalidQueryError("Say which fleet: GET /devices?fleet=<name>; GET /fleets lists them.")
+        return json_answer(page_json([], None))
     devices, following = call.services.fleets.page(name, call.cursor(), call.limit())
     return json_answer(page_json([device_json(device) for device in devices], following))
 
@@ -117,6 +117,14 @@ def _own(call: Call, device_id: str) -> Device:
             f"This key is that of device '{call.caller.device_id}'; it may not speak for '{device_id}'."
         )
     return call.services.fleets.recent(device_id)
+
+
+def _only_fleet(call: Call) -> str | None:
+    """Raises: InvalidQueryError where there are several."""
+    fleets, _ = call.services.fleets.fleet_page(None, 2)
+    if len(fleets) > 1:
+        raise InvalidQueryError("Say which fleet: GET /devices?fleet=<name>; GET /fleets lists them.")
+    return fleets[0].name if fleets else None
 
 
 def _members(report: Report) -> dict[str, Any]:
