@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 
 from chalicelib.adapters.embedded.trainer import Trainer
 from chalicelib.api.observation import configure_logging
@@ -27,9 +28,9 @@ PUMP_S = 0.25
 TICK_S = 1.0
 
 
-def run(services: Services, trainer: Trainer, lease: Lease, stopping: threading.Event) -> None:
+def run(services: Services, trainer: Trainer, lease: Lease, stopping: threading.Event, parent: int) -> None:
     """Until `stopping` is set or the parent is gone."""
-    parent, renewed_s, ticked_s = os.getppid(), 0.0, 0.0
+    renewed_s, ticked_s = 0.0, 0.0
     while not stopping.wait(PUMP_S) and os.getppid() == parent:
         now_s = time.monotonic()
         try:
@@ -49,7 +50,9 @@ def run(services: Services, trainer: Trainer, lease: Lease, stopping: threading.
     lease.release()
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
+    """`arguments`: the server's process id, which may be gone before this program has begun."""
+    parent = int(arguments[0]) if arguments else os.getppid()
     configure_logging()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -58,7 +61,7 @@ def main() -> int:
         settings = from_environment()
         services = make_services(settings)
         lease = Lease(services.models.store, time.time, "scheduler", new_id(), LEASE_S)
-        run(services, embedded_trainer(settings), lease, stopping)
+        run(services, embedded_trainer(settings), lease, stopping, parent)
     except (SettingsError, BinsightError, OSError) as error:
         print(f"binsight: the scheduler ends: {error}", file=sys.stderr)
         return 1
@@ -66,4 +69,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

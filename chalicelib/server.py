@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -75,7 +76,7 @@ def main() -> int:
         print(f"binsight: cannot start: {error}", file=sys.stderr)
         return 1
     _announce(settings, server.port, key)
-    scheduler = Supervisor(SCHEDULER, SCHEDULER_STOP_S)
+    scheduler = Supervisor((*SCHEDULER, str(os.getpid())), SCHEDULER_STOP_S)
     scheduler.start()
     stopping.wait()
     ending = threading.Thread(target=scheduler.stop, name="scheduler-stop")
