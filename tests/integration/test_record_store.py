@@ -141,6 +141,15 @@ class TestTransactions:
         store.write(*writes, Add(Key("COUNT", "1"), {"n": 99}))
         assert len(store.query("MANY", limit=100).records) == 99
 
+    @pytest.mark.parametrize("count", [0, 101])
+    def test_no_transaction_is_empty_or_over_a_hundred_writes(self, store: RecordStore, count: int) -> None:
+        with pytest.raises(ValueError, match=str(count)):
+            store.write(*(Put(record(Key("MANY", f"{n:03}")), expected_version=0) for n in range(count)))
+
+    def test_no_transaction_writes_one_key_twice(self, store: RecordStore) -> None:
+        with pytest.raises(ValueError, match="twice"):
+            store.write(Put(record(), expected_version=0), Add(KEY, {"n": 1}))
+
     def test_deleting_nothing_is_harmless_and_deleting_another_version_is_not(self, store: RecordStore) -> None:
         store.write(Delete(KEY))
         put(store, record())

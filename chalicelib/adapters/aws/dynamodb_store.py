@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from chalicelib.adapters.aws.dynamodb_items import Item, key_item, record_from, start_key
-from chalicelib.adapters.aws.dynamodb_writes import is_blind, key_of, operation
+from chalicelib.adapters.aws.dynamodb_writes import is_blind, operation
 from chalicelib.adapters.aws.failures import THROTTLED, code_of, message_of, store_errors, unavailable
 from chalicelib.adapters.cursors import checked, cursor_of, foreign_cursor
+from chalicelib.adapters.transactions import check_writes, key_of
 from chalicelib.domain.errors import RecordNotFoundError, StoreUnavailableError, WriteConflictError
 from chalicelib.domain.ports import Add, Cursor, Index, Key, Page, Record, RecordStore, Write
 
@@ -61,6 +62,7 @@ class DynamoStore(RecordStore):
         return Page(tuple(found[:limit]), cursor_of(found[limit - 1], index) if len(found) > limit else None)
 
     def write(self, *writes: Write) -> None:
+        check_writes(writes)
         new: set[Key] = set()
         for tried in range(1, MAX_TRIES + 1):
             failure = self._try(writes, new)

@@ -24,10 +24,6 @@ PRESENT = "attribute_exists(#partition)"
 PARTITION = {"#partition": "partition"}
 
 
-def key_of(write: Write) -> Key:
-    return write.record.key if isinstance(write, Put) else write.key
-
-
 def operation(write: Write, table: str, *, is_new: bool) -> Item:
     """One entry of TransactItems. `is_new` matters to an Add only: it makes the item."""
     if isinstance(write, Put):

@@ -13,6 +13,7 @@ from typing import Any
 
 from chalicelib.adapters.cursors import checked, cursor_of
 from chalicelib.adapters.embedded.schema import migrate
+from chalicelib.adapters.transactions import check_writes, key_of
 from chalicelib.domain.errors import RecordNotFoundError, StoreUnavailableError, WriteConflictError
 from chalicelib.domain.ports import (
     Add,
@@ -79,9 +80,9 @@ class SqliteStore(RecordStore):
         return Page(tuple(found), cursor_of(found[-1], index) if len(rows) > limit else None)
 
     def write(self, *writes: Write) -> None:
+        check_writes(writes)
         with self._writing, _vendor_errors(), self._transaction() as connection:
-            conflicts = [write.key if not isinstance(write, Put) else write.record.key
-                         for write in writes if not _apply(connection, write)]  # fmt: skip
+            conflicts = [key_of(write) for write in writes if not _apply(connection, write)]
             if conflicts:
                 names = ", ".join(f"{key.partition}/{key.sort}" for key in conflicts)
                 raise WriteConflictError(f"Changed in the meantime: {names}. Read again and repeat.", keys=conflicts)
