@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
@@ -15,8 +16,9 @@ from chalice.local import RouteMatcher
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
-DRAIN_BYTES = 64 * 1024 * 1024
+DRAIN_BYTES = 256 * 1024 * 1024
 CHUNK = 64 * 1024
+NO_URL_PARTS = re.compile(r"[\t\r\n?#;]")
 
 
 class LambdaWsgi:
@@ -57,6 +59,9 @@ class LambdaWsgi:
         }
 
     def _match(self, path: str) -> tuple[str, dict[str, str]]:
+        """Chalice's matcher reads a path as a URL, and leaves out line ends, a query and a fragment: here they stay."""
+        if NO_URL_PARTS.search(path):
+            return path, {}
         try:
             found = self._matcher.match_route(path)
         except ValueError:
