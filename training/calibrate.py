@@ -53,7 +53,7 @@ def calibrate_model(
 
 
 def _decision(task: str, held_out: Predictions) -> dict[str, Any]:
-    decision = choose_decision(held_out)
+    decision = choose_decision(held_out.raw, held_out.targets, held_out.labels)
     if task != "count":
         return decision
     calibrated = with_temperature(held_out.raw, decision["temperature"])
@@ -67,14 +67,15 @@ def _evenly(photos: Sequence[ChannelPhoto], count: int) -> list[ChannelPhoto]:
     return [by_label[place] for place in places]
 
 
-def choose_decision(predictions: Predictions) -> dict[str, Any]:
-    temperature = best_temperature(predictions.raw, predictions.targets)
-    calibrated = with_temperature(predictions.raw, temperature)
-    thresholds = class_thresholds(calibrated, predictions.targets)
+def choose_decision(raw: Floats, targets: Ints, labels: Sequence[str]) -> dict[str, Any]:
+    """`raw`: probabilities as the network gave them, of photos it was not trained on."""
+    temperature = best_temperature(raw, targets)
+    calibrated = with_temperature(raw, temperature)
+    thresholds = class_thresholds(calibrated, targets)
     return {
         "temperature": round(temperature, 4),
-        "thresholds": {label: round(value, 4) for label, value in zip(predictions.labels, thresholds, strict=True)},
-        "ambiguous_margin": round(ambiguous_margin(calibrated, predictions.targets), 4),
+        "thresholds": {label: round(value, 4) for label, value in zip(labels, thresholds, strict=True)},
+        "ambiguous_margin": round(ambiguous_margin(calibrated, targets), 4),
     }
 
 

@@ -19,6 +19,7 @@ class TrainSettings:
     network: str = "small"
     channels: str = "16,32,64,128"  # one stride-2 stage each, multiples of 16
     depths: str = "1,1,1,1"  # convolutions in each stage
+    pooling: str = "avg"  # avg | avgmax: mean of each feature over the photo, or mean and maximum
     dropout: float = 0.0
     epochs: int = 20
     max_seconds: float = 0.0  # 0: no limit; else the last epoch begun before it is the last
@@ -57,6 +58,7 @@ class TrainSettings:
         _require_one_of("task", self.task, TASKS)
         _require_one_of("fit", self.fit, FITS)
         _require_one_of("flip", self.flip, ("none", "horizontal", "any"))
+        _require_one_of("pooling", self.pooling, ("avg", "avgmax"))
         _require_one_of("keep", self.keep, ("best", "last"))
         if self.image_size < 32 or self.batch_size < 2 or self.epochs < 1:
             raise TrainingError("image_size must be 32 or more, batch_size 2 or more, epochs 1 or more")

@@ -43,13 +43,19 @@ def pixel_statistics(photos: NDArray[np.uint8]) -> tuple[list[float], list[float
 
 
 def small_features(settings: TrainSettings, data: Any) -> Any:
-    """Stages of 3x3 convolutions, the first of each with stride 2, then the mean over places: (n, last channels)."""
+    """Stages of 3x3 convolutions, the first of each with stride 2, pooled over all places: (n, features)."""
     layer = normalized(data)
     for stage, (channels, depth) in enumerate(stages(settings), 1):
         for place in range(1, depth + 1):
             layer = _convolution(layer, f"conv{stage}_{place}", channels, stride=2 if place == 1 else 1)
-    layer = mx.sym.Pooling(layer, global_pool=True, pool_type="avg", kernel=(1, 1), name="pool")
-    return mx.sym.Flatten(layer, name=FEATURES)
+    pooled = [_pooled(layer, kind) for kind in (("avg", "max") if settings.pooling == "avgmax" else ("avg",))]
+    joined = mx.sym.Concat(*pooled, dim=1, name="pools") if len(pooled) > 1 else pooled[0]
+    return mx.sym.Flatten(joined, name=FEATURES)
+
+
+def _pooled(layer: Any, kind: str) -> Any:
+    """The maximum finds a small thing on a large board, which the mean waters down."""
+    return mx.sym.Pooling(layer, global_pool=True, pool_type=kind, kernel=(1, 1), name=f"pool_{kind}")
 
 
 def stages(settings: TrainSettings) -> list[tuple[int, int]]:
