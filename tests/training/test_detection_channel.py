@@ -10,6 +10,7 @@ from device.runtime.manifest_types import InputSpec
 from training.datasets.photo_set import DatasetError
 from training.datasets.rendered_coins import write_rendered_coins
 from training.detection.channel import BoxedPhoto, load_frames, read_boxed_photos, write_boxed_channel
+from training.detection.hold_out import hold_out
 from training.detection.split import hold_out_sequence, split_sequences
 
 
@@ -121,3 +122,26 @@ def test_a_whole_sequence_can_be_held_out() -> None:
     rest, held_out = hold_out_sequence(numbered("front", 3) + numbered("back", 2), "back")
     assert {photo.sequence for photo in rest} == {"front"}
     assert len(held_out) == 2
+
+
+def test_a_side_is_written_apart_and_keeps_its_sequence(tmp_path: Path) -> None:
+    write_rendered_coins(tmp_path / "coins", 5)
+    folder = tmp_path / "coins" / "images"
+    manifest = tmp_path / "coins" / "annotations.manifest"
+    (folder / "table_00004.png").rename(folder / "shelf_00004.png")
+    manifest.write_text(manifest.read_text().replace("table_00004", "shelf_00004"))
+    assert hold_out(manifest, "shelf", tmp_path / "out") == (4, 1)
+    rest = read_boxed_photos(tmp_path / "out" / "rest")
+    assert {photo.sequence for photo in rest.photos} == {"table"}
+    assert [photo.place for photo in rest.photos] == [0, 1, 2, 3]
+    with pytest.raises(DatasetError, match="no sequence attic, only shelf, table"):
+        hold_out(manifest, "attic", tmp_path / "out")
+
+
+def test_two_photos_of_one_name_stay_two(tmp_path: Path) -> None:
+    write_manifest(tmp_path, box(0, 0, 0, 10, 10))
+    boxed = read_boxed_photos(tmp_path)
+    write_boxed_channel(boxed.photos * 2, boxed.labels, tmp_path / "channel")
+    paths = [photo.path for photo in read_boxed_photos(tmp_path / "channel").photos]
+    assert len(set(paths)) == 2
+    assert all(path.is_file() for path in paths)

@@ -50,6 +50,7 @@ def _classification_line(name: str, index: int, label: str, sha256: str) -> dict
 def place_photo(source: Path, target: Path) -> None:
     if target.exists():
         return
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source.resolve(), target)
     except OSError:

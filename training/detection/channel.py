@@ -159,14 +159,24 @@ def _labels(photos: Sequence[BoxedPhoto], labels: Sequence[str] | None) -> tuple
 def write_boxed_channel(photos: Sequence[BoxedPhoto], labels: Sequence[str], folder: Path) -> Path:
     """The photos and their boxes as a training channel reads them; photos are linked where the file system can."""
     (folder / "photos").mkdir(parents=True)
-    lines = []
-    for index, photo in enumerate(photos):
-        name = f"photos/{photo.path.stem}-{index:05d}{photo.path.suffix.lower()}"
+    lines, taken = [], set[str]()
+    for photo in photos:
+        name = _free_name(photo.path, taken)
         place_photo(photo.path, folder / name)
         lines.append(json.dumps(_line(photo, labels, name)))
     manifest = folder / MANIFEST_NAME
     manifest.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return manifest
+
+
+def _free_name(path: Path, taken: set[str]) -> str:
+    """The photo's own name, which says its sequence and place; a second one of that name gets a folder of its own."""
+    name, copies = f"photos/{path.name}", 1
+    while name in taken:
+        copies += 1
+        name = f"photos/{copies}/{path.name}"
+    taken.add(name)
+    return name
 
 
 def _line(photo: BoxedPhoto, labels: Sequence[str], name: str) -> dict[str, Any]:
