@@ -1,0 +1,259 @@
+"""Events that wait until the service has them: on the disk, bounded, in order, each exactly once under its number.
+
+A process that is killed loses nothing; a power cut loses what was not synced (`sync_every_s`, so that the card is not
+worn out). Numbers begin at 1 with every boot and are never used twice, so that what is lost shows as a gap. When room
+is needed sampled frames go first, then the oldest events, a segment at a time; what went is counted and reported.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from device import sequences
+from device.durable import read_json, sync_folder, write_json
+from device.frame_spool import FrameSpool
+from device.segment import Segment, SegmentWriter, name_of, parse_name, read_from, reopened
+from device.sequences import Range
+
+log = logging.getLogger(__name__)
+MAX_BYTES = 64 * 1024 * 1024
+SEGMENT_BYTES = 128 * 1024
+SYNC_EVERY_S = 5.0
+
+
+class Batch(NamedTuple):
+    """Of one boot. `dropped`: ranges of numbers that will never come."""
+
+    boot: str
+    events: List[Dict[str, Any]]
+    dropped: List[Range]
+
+
+class Outbox:
+    """Safe to use from several threads."""
+
+    def __init__(
+        self,
+        folder: Path,
+        boot: str,
+        frames: FrameSpool,
+        max_bytes: int = MAX_BYTES,
+        segment_bytes: int = SEGMENT_BYTES,
+        sync_every_s: float = SYNC_EVERY_S,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Raises: OSError."""
+        self._folder, self._boot, self._frames = folder, boot, frames
+        self._max_bytes, self._segment_bytes, self._sync_every_s = max_bytes, segment_bytes, sync_every_s
+        self._timer, self._synced_at_s = timer, timer()
+        self._lock = threading.RLock()
+        self._sequence = 0
+        self._writer: Optional[SegmentWriter] = None
+        self._acknowledged: Dict[str, int] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        self._segments = _left_behind(folder)
+        self._ordinal = parse_name(self._segments[-1].path)[0] if self._segments else 0
+        self._dropped, self._dropped_events = _drops_from(read_json(folder / "dropped.json"))
+        self._note_torn_ends()
+
+    def append(self, event: Dict[str, Any]) -> int:
+        """The event's number. A disk that takes nothing costs the event, never the caller."""
+        with self._lock:
+            self._sequence += 1
+            payload = json.dumps(dict(event, sequence=self._sequence), separators=(",", ":")).encode()
+            self._make_room(len(payload))
+            failure = self._written(payload)
+            # Only a full disk is helped by giving something up.
+            if failure is not None and failure.errno == errno.ENOSPC and self._drop_something():
+                failure = self._written(payload)
+            if failure is not None:
+                log.warning("event %d is lost: %s", self._sequence, failure)
+                self._lose(self._boot, (self._sequence, self._sequence))
+            self._sync_when_due()
+            return self._sequence
+
+    def batch(self, limit: int) -> Optional[Batch]:
+        """The oldest events of the oldest boot that has any; None when everything was acknowledged."""
+        with self._lock:
+            for boot in self._boots():
+                found = self._unacknowledged(boot, limit)
+                dropped = sequences.after(self._dropped.get(boot, []), self._acknowledged.get(boot, 0))
+                if found or dropped:
+                    return Batch(boot, found, dropped[:64])
+            return None
+
+    def acknowledge(self, boot: str, sequence: int, gaps: Sequence[Range] = ()) -> None:
+        """Up to `sequence` the service needs nothing more; of `gaps` it has heard nothing."""
+        with self._lock:
+            self._acknowledged[boot] = max(sequence, self._acknowledged.get(boot, 0))
+            # The one that is being written stays: a file made and removed for every event would wear the card out.
+            current = self._writer.segment if self._writer else None
+            for segment in [each for each in self._segments if each.boot == boot and each.last <= sequence]:
+                if segment is not current:
+                    self._forget(segment)
+            held = [(each.first, each.last) for each in self._segments if each.boot == boot]
+            lost = [part for gap in gaps for part in sequences.without(gap, held)]
+            known = self._dropped.get(boot, [])
+            left = sequences.after(sequences.joined([*known, *lost]), sequence)
+            if left != known:
+                self._keep_drops(boot, left, 0)
+
+    def sync(self) -> None:
+        """Everything appended so far outlives a power cut from now on."""
+        with self._lock:
+            try:
+                if self._writer is not None:
+                    self._writer.sync()
+                    sync_folder(self._folder)
+            except OSError as error:
+                log.warning("the outbox cannot be synced: %s", error)
+            self._synced_at_s = self._timer()
+
+    def counts(self) -> Dict[str, int]:
+        """As a report's `outbox` has them."""
+        with self._lock:
+            waiting = sum(max(0, each.last - self._floor(each)) for each in self._segments)
+            return {
+                "events": waiting,
+                "bytes": self._bytes() + self._frames.size_bytes,
+                "frames": len(self._frames),
+                "dropped_events": self._dropped_events,
+                "dropped_frames": self._frames.dropped,
+            }
+
+    def close(self) -> None:
+        with self._lock:
+            self.sync()
+            self._close_writer()
+
+    def _boots(self) -> List[str]:
+        """Oldest first."""
+        boots = [each.boot for each in self._segments] + list(self._dropped)
+        return list(dict.fromkeys(boots))
+
+    def _floor(self, segment: Segment) -> int:
+        """Up to where the segment was acknowledged."""
+        return max(self._acknowledged.get(segment.boot, 0), segment.first - 1)
+
+    def _unacknowledged(self, boot: str, limit: int) -> List[Dict[str, Any]]:
+        found: List[Dict[str, Any]] = []
+        for segment in [each for each in self._segments if each.boot == boot]:
+            after = self._acknowledged.get(boot, 0)
+            try:
+                found += [json.loads(payload) for _, payload in read_from(segment, after, limit - len(found))]
+            except OSError as error:
+                log.warning("%s cannot be read: %s", segment.path.name, error)
+            if len(found) == limit:
+                break
+        return found
+
+    def _written(self, payload: bytes) -> Optional[OSError]:
+        try:
+            if self._writer is None or self._writer.segment.bytes >= self._segment_bytes:
+                self._begin_segment()
+            assert self._writer is not None
+            self._writer.append(payload)
+        except OSError as error:
+            # What is missing in a segment would shift the numbers after it.
+            self._close_writer()
+            return error
+        return None
+
+    def _begin_segment(self) -> None:
+        """Raises: OSError."""
+        self.sync()
+        self._close_writer()
+        self._ordinal += 1
+        path = self._folder / name_of(self._ordinal, self._boot, self._sequence)
+        self._writer = SegmentWriter(path, self._boot, self._sequence)
+        self._segments.append(self._writer.segment)
+
+    def _close_writer(self) -> None:
+        if self._writer is None:
+            return
+        writer, self._writer = self._writer, None
+        writer.close()
+        if writer.segment.events == 0 and writer.segment in self._segments:
+            self._forget(writer.segment)
+
+    def _sync_when_due(self) -> None:
+        if self._timer() - self._synced_at_s >= self._sync_every_s:
+            self.sync()
+
+    def _bytes(self) -> int:
+        return sum(each.bytes for each in self._segments)
+
+    def _make_room(self, more: int) -> None:
+        while self._bytes() + self._frames.size_bytes + more > self._max_bytes and self._drop_something():
+            continue
+
+    def _drop_something(self) -> bool:
+        """Frames before events. False when nothing is left."""
+        if self._frames.drop_oldest():
+            return True
+        if not self._segments:
+            return False
+        oldest = self._segments[0]
+        lost = (self._floor(oldest) + 1, oldest.last)
+        self._forget(oldest)
+        if lost[0] <= lost[1]:
+            self._lose(oldest.boot, lost)
+        return True
+
+    def _forget(self, segment: Segment) -> None:
+        if self._writer is not None and self._writer.segment is segment:
+            self._writer.close()
+            self._writer = None
+        self._segments.remove(segment)
+        try:
+            segment.path.unlink()
+        except OSError as error:
+            log.warning("%s cannot be removed: %s", segment.path.name, error)
+
+    def _lose(self, boot: str, lost: Range) -> None:
+        self._keep_drops(boot, sequences.joined([*self._dropped.get(boot, []), lost]), sequences.total([lost]))
+
+    def _keep_drops(self, boot: str, ranges: List[Range], more: int) -> None:
+        self._dropped[boot] = ranges
+        if not ranges:
+            del self._dropped[boot]
+        self._dropped_events += more
+        try:
+            write_json(self._folder / "dropped.json", {"ranges": self._dropped, "events": self._dropped_events})
+        except OSError as error:
+            log.warning("what was dropped cannot be written down: %s", error)
+
+    def _note_torn_ends(self) -> None:
+        """Between two segments of a boot nothing is missing, unless the disk lost it."""
+        for earlier, later in zip(self._segments, self._segments[1:]):
+            known = [*self._dropped.get(earlier.boot, [])]
+            if earlier.boot == later.boot and earlier.last + 1 < later.first:
+                for part in sequences.without((earlier.last + 1, later.first - 1), known):
+                    self._lose(earlier.boot, part)
+
+
+def _left_behind(folder: Path) -> List[Segment]:
+    """In the order in which they were written; empty ones go."""
+    found = []
+    for path in sorted(folder.glob("*.log")):
+        try:
+            segment = reopened(path)
+        except (OSError, ValueError) as error:
+            log.warning("%s is left alone: %s", path.name, error)
+            continue
+        if segment.events > 0:
+            found.append(segment)
+        else:
+            path.unlink()
+    return found
+
+
+def _drops_from(document: Dict[str, Any]) -> Tuple[Dict[str, List[Range]], int]:
+    ranges = document.get("ranges") or {}
+    return {boot: [(first, last) for first, last in each] for boot, each in ranges.items()}, document.get("events", 0)
