@@ -1,7 +1,7 @@
-"""`python -m training.detection.hold_out --data FRAMES --sequence 2000_back --out DIR`: a side that training never sees.
+"""A side or a place that training never sees: how well a model does on what is new, and not merely later.
 
-Writes DIR/rest, to train on, and DIR/held-out, to evaluate the model on afterwards: how well it does on what is new, and
-not merely later.
+`python -m training.detection.hold_out --data FRAMES --sequence 2000_back --out DIR` writes DIR/rest, to train on, and
+DIR/held-out, to evaluate the model on afterwards.
 """
 
 from __future__ import annotations
