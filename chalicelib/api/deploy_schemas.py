@@ -74,7 +74,7 @@ class LimitSettings(Body):
     minimum: Annotated[int, Field(ge=1, le=1_000_000)] = 1
 
     def limit(self) -> Limit:
-        return Limit(self.share, self.minimum)
+        return Limit(self.share, self.minimum, is_exact=True)
 
 
 class AbortSettings(Body):

@@ -62,14 +62,17 @@ def is_open(gate: Gate, minimum: int, counts: Counts, wave: int) -> bool:
 
 @dataclass(frozen=True)
 class Limit:
-    """Over `share` (0-1) of the devices seen, and no fewer than `minimum` of them, the promotion is taken back."""
+    """Over `share` (0-1) of the devices seen, and no fewer than `minimum` of them, the promotion is taken back.
+
+    `is_exact`: the minimum was asked for; else a fleet of three cameras does not have to lose all of them.
+    """
 
     share: float
     minimum: int
+    is_exact: bool = False
 
     def needed(self, devices: int) -> int:
-        """A fleet of three cameras must not have to lose more than it has."""
-        return max(1, min(self.minimum, math.ceil(self.share * devices)))
+        return self.minimum if self.is_exact else max(1, min(self.minimum, math.ceil(self.share * devices)))
 
     def is_crossed(self, bad: int, seen: int, devices: int) -> bool:
         return bad >= self.needed(devices) and bad > self.share * seen

@@ -96,14 +96,15 @@ class CheckIns:
         assigned = self._assigned(target, device)
         photos = self._photos(device, target, assigned)
         nonce = self._nonce(device, boot, assigned)
-        hashes = {photo.id: photo.sha256 for photo in self.golden.pools.of(target.task).photos} if target.task else {}
+        task = self._task(target)
         asked = subset(nonce, photos) if nonce else []
+        hashes = {photo.id: photo.sha256 for photo in self.golden.pools.of(task).photos} if task and asked else {}
         return {
             "device": device.id,
             "deployment": assigned.deployment,
             "direction": assigned.direction,
             "model": assigned.model.model_id if assigned.model else None,
-            "task": target.task.value if target.task else None,
+            "task": task.value if task else None,
             "digest": assigned.digest,
             "bytes": assigned.model.bytes if assigned.model else None,
             "nonce": nonce,
@@ -166,7 +167,8 @@ class CheckIns:
         if report.answers is None:
             return None
         nonce = self._nonce(device, report.boot, assigned)
-        if nonce is None or target.task is None or assigned.digest is None:
+        task = self._task(target)
+        if nonce is None or task is None or assigned.digest is None:
             return None
         if report.deployment != assigned.deployment or report.nonce != nonce:
             raise ForeignNonceError(
@@ -174,12 +176,12 @@ class CheckIns:
             )
         if report.digest != assigned.digest:
             return Verdict(False, "another-digest")
-        answers = self.golden.of(target.task, assigned.digest)
+        answers = self.golden.of(task, assigned.digest)
         asked = subset(nonce, self._photos(device, target, assigned))
         if answers is None or not asked:
             return None
-        rivals = self.golden.known(target.task, assigned.rivals)
-        return judge(target.task, asked, report.answers, answers, rivals, TOLERANCES[device.engine])
+        rivals = self.golden.known(task, assigned.rivals)
+        return judge(task, asked, report.answers, answers, rivals, TOLERANCES[device.engine])
 
     def _write(self, state: DeviceState, outcome: Outcome, assigned: Assignment, member: Member | None) -> None:
         writes: list[Write] = [Put(records.state_record(outcome.state), expected_version=state.record_version)]
@@ -209,9 +211,14 @@ class CheckIns:
         return self.tally.member(target.overlay.deployment, device.id) is not None
 
     def _photos(self, device: Device, target: FleetTarget, assigned: Assignment) -> list[str]:
-        if target.task is None or assigned.digest is None:
+        task = self._task(target)
+        if task is None or assigned.digest is None:
             return []
-        return self.askable.of(target.task, assigned.digest, assigned.rivals, TOLERANCES[device.engine])
+        return self.askable.of(task, assigned.digest, assigned.rivals, TOLERANCES[device.engine])
+
+    def _task(self, target: FleetTarget) -> Task | None:
+        """A fleet that nothing was promoted to may still have pinned devices."""
+        return target.task or self._fleet(target.fleet)[0].task
 
     def _nonce(self, device: Device, boot: str, assigned: Assignment) -> str | None:
         if assigned.deployment is None or assigned.digest is None:

@@ -11,7 +11,7 @@ from chalicelib.domain.access import AccessKey, Scope, token_hash
 from chalicelib.domain.boots import Boots
 from chalicelib.domain.deployment import ModelRef
 from chalicelib.domain.device import DEVICE_PREFIX, Device, DeviceState, device_token
-from chalicelib.domain.errors import InvalidKeyError, RecordNotFoundError
+from chalicelib.domain.errors import InvalidKeyError, RecordNotFoundError, TaskMismatchError
 from chalicelib.domain.fleet import Fleet
 from chalicelib.domain.fleet_errors import CodeUsedUpError, DeviceExistsError, DeviceNotFoundError, InvalidPlanError
 from chalicelib.domain.ledger import Change
@@ -102,7 +102,7 @@ class Fleets:
 
     def pin(self, device_id: str, model_id: str | None) -> Device:
         """Keep it to one model, or to its fleet's again. Raises: ModelNotFoundError, IllegalTransitionError,
-        InvalidPlanError, DeviceNotFoundError, WriteConflictError.
+        InvalidPlanError, TaskMismatchError, DeviceNotFoundError, WriteConflictError.
         """
         before = self.get(device_id)
         if model_id is None:
@@ -113,7 +113,7 @@ class Fleets:
         if misfit:
             raise InvalidPlanError(f"Device '{device_id}' cannot run '{model_id}': {misfit}", field="pinned")
         self._check_answers(model)
-        return self._store(before, replace(before, pinned=pinned))
+        return self._store(before, replace(before, pinned=pinned), *self._task_writes(before.fleet, model))
 
     def rotate(self, device_id: str) -> tuple[Device, str]:
         """A new key; the old one ends, and so do the boots that were heard. Raises: DeviceNotFoundError."""
@@ -198,6 +198,17 @@ class Fleets:
     def _counted(self, device: Device, amount: int) -> list[Write]:
         counters = {"devices": amount, f"engine.{device.engine}": amount}
         return [Add(records.fleet_count_key(device.fleet), counters)]
+
+    def _task_writes(self, name: str, model: Model) -> list[Write]:
+        """A fleet has one task. Raises: TaskMismatchError."""
+        fleet = self.targets.fleet(name)
+        if fleet.task is model.task:
+            return []
+        if fleet.task is not None:
+            raise TaskMismatchError(
+                f"Model '{model.id}' is for '{model.task.value}'; the fleet is for '{fleet.task.value}'."
+            )
+        return [Put(records.fleet_record(replace(fleet, task=model.task)), expected_version=fleet.record_version)]
 
     def _check_answers(self, model: Model) -> None:
         """A pinned camera is proved as well."""
