@@ -10,6 +10,8 @@ UPGRADE ?=
 BINSIGHT_HOME ?=
 BINSIGHT_PORT ?=
 FILE ?=
+NAME ?=
+OUT ?=
 
 # What is set nowhere must stay unset for the programs, so that their own defaults hold.
 export DATA PRETRAINED TASK PYTHON
@@ -28,7 +30,7 @@ TYPED := $(wildcard app.py benchmarks chalicelib device training scripts)
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run admin-key test device-test verify-ledger backup restore lint check package image-uris requirements hooks clean
+.PHONY: help setup demo run admin-key test device-test verify-ledger backup restore campaign lint check package image-uris requirements hooks clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -60,6 +62,10 @@ backup: ## Copy the embedded state while it runs: FILE=<backup.tar.gz> [BINSIGHT
 restore: ## Make a home of a backup: FILE=<backup.tar.gz> BINSIGHT_HOME=<a new folder>
 	@$(SETUP) service
 	@$(API) -m chalicelib.keeping restore "$(FILE)"
+
+campaign: ## Measure, and write the figures: NAME=registry OUT=<figures.json>
+	@$(SETUP) test
+	$(API) -m benchmarks.campaigns.$(NAME) --out "$(OUT)"
 
 test: ## Run the tests
 	@$(SETUP) test training-test

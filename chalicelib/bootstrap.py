@@ -202,7 +202,7 @@ def make_training(settings: Settings, adapters: Adapters, versions: ModelVersion
         inspector=adapters.inspector,
         versions=versions,
         runner=adapters.runner,
-        definitions=JobFiles(),
+        definitions=JobFiles(settings.definitions),
         new_id=ids,
     )
     return Training(

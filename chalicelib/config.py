@@ -39,6 +39,7 @@ class Settings:
     starter: Path | None
     train_command: tuple[str, ...]
     evaluate_command: tuple[str, ...]
+    definitions: Path | None
     budget_usd: float
     table: str
     bucket: str
@@ -70,6 +71,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         engine_threads=threads or None,
         starter=_starter(environ),
         train_command=_command(environ, "BINSIGHT_TRAIN_COMMAND", TRAIN_COMMAND),
+        definitions=Path(environ["BINSIGHT_DEFINITIONS"]) if environ.get("BINSIGHT_DEFINITIONS") else None,
         evaluate_command=_command(environ, "BINSIGHT_EVALUATE_COMMAND", ()),
         budget_usd=_number(environ, "BINSIGHT_BUDGET_USD", 25.0, 0.0, 1e9),
         table=environ.get("BINSIGHT_TABLE", ""),

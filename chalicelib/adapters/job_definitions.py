@@ -18,10 +18,10 @@ NAME = re.compile(r"[a-z0-9-]{1,63}")
 
 
 class JobFiles:
-    """`folders`: the first that exists holds the definitions, one JSON file each."""
+    """`folder` holds the definitions, one JSON file each; None: those that come with Binsight."""
 
-    def __init__(self, *folders: Path) -> None:
-        self._folders = folders or (PACKAGED, CHECKOUT / "training" / "jobs")
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folders = (folder,) if folder else (PACKAGED, CHECKOUT / "training" / "jobs")
 
     def __call__(self, name: str) -> JobDefinition:
         """Raises: DefinitionNotFoundError."""
