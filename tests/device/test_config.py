@@ -1,0 +1,65 @@
+"""agent.json: what fits is read, what does not is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from device.config import ConfigError, example, read_config
+
+
+def written(folder: Path, **changes: Any) -> Path:
+    (folder / "device.key").write_text("bsd_kitchen-1_secret\n")
+    path = folder / "agent.json"
+    path.write_text(json.dumps({**example("https://api.example", "kitchen-1"), **changes}))
+    return path
+
+
+def test_the_example_fits(tmp_path: Path) -> None:
+    config = read_config(written(tmp_path))
+    assert (config.service, config.device, config.camera.kind) == ("https://api.example", "kitchen-1", "opencv")
+    assert config.home == tmp_path / "home"
+
+
+def test_the_key_stands_in_no_repr(tmp_path: Path) -> None:
+    assert "secret" not in repr(read_config(written(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"service": "http://api.example"}, "service: must begin with https"),
+        ({"service": None}, "service"),
+        ({"device": "Kitchen 1"}, "device: 'Kitchen 1'"),
+        ({"device": "garden-1"}, "no key of device 'garden-1'"),
+        ({"key_file": "nowhere"}, "enrol"),
+        ({"camera": {"kind": "webcam"}}, "camera.kind: must be one of"),
+        ({"camera": {"kind": "folder"}}, "camera.path: is missing"),
+        ({"engine": "tensorrt"}, "engine: must be one of"),
+        ({"results": {"frames": 3, "agree": 4}}, "results.agree"),
+        ({"result": {}}, "result: is no setting"),
+        ({"mqtt": {"host": "h", "topic": "a/#"}}, "mqtt.topic"),
+        ({"capture": {"samplers": ["all"]}}, "capture.samplers"),
+        ({"outbox_mb": "64"}, "outbox_mb: must be a whole number"),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path: Path, changes: Any, named: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_config(written(tmp_path, **changes))
+    assert named in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{half", "[]", ""])
+def test_what_is_no_json_object_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "agent.json"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"agent\.json"):
+        read_config(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_config(tmp_path / "agent.json")
