@@ -18,6 +18,7 @@ from chalicelib.adapters.job_definitions import JobFiles
 from chalicelib.config import CHECKOUT, Settings
 from chalicelib.domain.cost import Price, free_training, sagemaker_training
 from chalicelib.domain.errors import BinsightError, RecordNotFoundError
+from chalicelib.domain.fleet_records import Shards
 from chalicelib.domain.model_listing import ModelFilter
 from chalicelib.domain.ports import ArtifactInspector, BlobStore, EndpointRuntime, IdSource, JobRunner, Key, RecordStore
 from chalicelib.domain.training_job import JobDefinition
@@ -146,6 +147,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         new_id=new_id,
         aliases=TimedCache(time.monotonic, CACHE_FRESH_S, ALIAS_STALE_S),
         pinned=TimedCache(time.monotonic, CACHE_FRESH_S, ALIAS_STALE_S),
+        shards=Shards(_shards(adapters)),
     )
     promotions = make_promotions(adapters, models, ledger, inference, ids)
     return Services(
@@ -188,11 +190,15 @@ def make_promotions(
         new_id=ids,
         new_secret=new_secret,
         pause=time.sleep,
-        shards=EMBEDDED_SHARDS if adapters.is_only_process else AWS_SHARDS,
+        shards=_shards(adapters),
         fills_at_once=adapters.is_only_process,
         check_quota=lambda plan: None,
     )
     return make_promotion_suite(ports, models, ledger, inference.aliases)
+
+
+def _shards(adapters: Adapters) -> int:
+    return EMBEDDED_SHARDS if adapters.is_only_process else AWS_SHARDS
 
 
 def make_training(settings: Settings, adapters: Adapters, versions: ModelVersions, ids: IdSource) -> Training:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.domain import records
-from chalicelib.domain.deployment import Alias
+from chalicelib.domain.alias import Alias
 from chalicelib.domain.errors import (
     EmptyImageError,
     EndpointTimeoutError,
@@ -15,8 +15,10 @@ from chalicelib.domain.errors import (
     RecordNotFoundError,
     TaskMismatchError,
 )
+from chalicelib.domain.fleet_records import Shards
 from chalicelib.domain.inference import Prediction, ServedModel, Task
 from chalicelib.domain.ports import Clock, EndpointRuntime, IdSource, RecordStore
+from chalicelib.services.canary import Canaries
 from chalicelib.services.timed_cache import TimedCache
 
 # API Gateway gives up after 29 s.
@@ -52,6 +54,7 @@ class Inference:
     new_id: IdSource
     aliases: TimedCache[Task, Alias]
     pinned: TimedCache[str, ServedModel]
+    shards: Shards = field(default_factory=lambda: Shards(1))
 
     def deadline_s(self) -> float:
         """When a request that begins now must have its answer, on `timer`'s scale."""
@@ -59,15 +62,25 @@ class Inference:
 
     def answer(self, question: Question, image: bytes, deadline_s: float) -> Answered:
         """Raises: NoPromotedModelError, ModelNotFoundError, TaskMismatchError, InvalidImageError, UnavailableError."""
-        started_s = self.timer()
+        started_s, prediction_id = self.timer(), self.new_id()
         served = self.served(question.task, question.model)
         if not image:
             raise EmptyImageError("The photo has 0 bytes; send it whole, e.g. curl --data-binary @photo.jpg.")
         left_s = deadline_s - started_s
         if left_s <= 0:
             raise EndpointTimeoutError("The photos before this one took all the time; send fewer.", retry_after_s=1)
-        prediction = self.runtime.predict(served, image, deadline_s=left_s)
-        return Answered(self.new_id(), question, served, prediction, (self.timer() - started_s) * 1000)
+        if question.model is None:
+            served, prediction = self._promoted_answer(question.task, prediction_id, image, left_s)
+        else:
+            prediction = self.runtime.predict(served, image, deadline_s=left_s)
+        return Answered(prediction_id, question, served, prediction, (self.timer() - started_s) * 1000)
+
+    def _promoted_answer(
+        self, task: Task, prediction_id: str, image: bytes, left_s: float
+    ) -> tuple[ServedModel, Prediction]:
+        """By the primary, or by the canary where one has its share; the labels are always those of who answered."""
+        alias = self.aliases.get(task, lambda: self._alias(task))
+        return Canaries(self.store, self.runtime, self.shards).answer(alias, prediction_id, image, left_s)
 
     def promoted(self, task: Task) -> ServedModel:
         """Raises: NoPromotedModelError, StoreUnavailableError."""
