@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from training.classification import train_network
 from training.counting.metrics import count_scores, log_loss
+from training.datasets.channel import read_channel
 from training.layout import ContainerLayout, TrainingError
 from training.networks.counter import neighbour_targets, ordinal_head
 from training.objective import Objective
@@ -23,12 +24,10 @@ def train_counter(layout: ContainerLayout, settings: TrainSettings, checkpoints:
 
     Raises: TrainingError, for labels that are not 0, 1, 2 and so on.
     """
-    network = train_network(layout, settings, checkpoints, COUNT)
-    if list(network.labels) != [str(count) for count in range(len(network.labels))]:
-        raise TrainingError(
-            f"counts must be 0, 1, 2 and so on, every one with photos; found {', '.join(network.labels)}"
-        )
-    return network
+    labels = sorted({photo.label for photo in read_channel(layout.require_channel("train"))}, key=_whole_number)
+    if labels != [str(count) for count in range(len(labels))]:
+        raise TrainingError(f"counts must be 0, 1, 2 and so on, every one with photos; found {', '.join(labels)}")
+    return train_network(layout, settings, checkpoints, COUNT)
 
 
 def count_score(probabilities: NDArray[np.float32], targets: NDArray[np.int64]) -> Mapping[str, float]:
