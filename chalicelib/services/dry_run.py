@@ -11,8 +11,7 @@ from chalicelib.domain.deployment import ModelRef
 from chalicelib.domain.device import Device
 from chalicelib.domain.fleet import ACTIVE_CHECK_S, IDLE_CHECK_S, Fleet
 from chalicelib.domain.plan import EndpointPlan, FleetPlan, Plan
-from chalicelib.domain.ports import Index
-from chalicelib.domain.ring import RING, arc_length, place_name
+from chalicelib.domain.ring import RING, arc_length
 from chalicelib.services.promotion_facts import PromotionFacts
 from chalicelib.services.promotion_start import PromotionStart, Prospect
 from chalicelib.services.tally import Tally
@@ -70,13 +69,9 @@ class DryRuns:
         devices = [records.device_from(self.start.store.get(records.identity_key(id_))) for id_ in named]
         if plan.devices:
             return devices
-        page = self.start.store.query(
-            records.ring_partition(plan.fleet),
-            index=Index.FIRST,
-            after=(place_name(prospect.start), "DEVICE#", records.IDENTITY),
-            limit=min(FIRST_SHOWN, max(plan.gate.minimum, _share(plan, prospect.devices))),
-        )
-        return devices + [device for device in map(records.device_from, page.records) if device.id not in named]
+        wanted = min(FIRST_SHOWN, max(plan.gate.minimum, _share(plan, prospect.devices)))
+        following = self.start.targets.next_devices(plan.fleet, prospect.start, wanted)
+        return devices + [device for device in following if device.id not in named]
 
     def _telling(self, prospect: Prospect, plan: FleetPlan) -> tuple[int, int]:
         target = prospect.fleet_target

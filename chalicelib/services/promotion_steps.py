@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from chalicelib.domain import fleet_records as records
 from chalicelib.domain.alias import Alias
 from chalicelib.domain.deployment import Deployment, DeploymentState, EndpointBaseline, OpenWave
-from chalicelib.domain.device import Device
 from chalicelib.domain.fleet import BACK, FORWARD, FleetTarget
 from chalicelib.domain.inference import ServedModel, Task
 from chalicelib.domain.ledger import Change
 from chalicelib.domain.plan import FleetPlan
-from chalicelib.domain.ports import Clock, Delete, Index, Put, Write
+from chalicelib.domain.ports import Clock, Delete, Put, Write
 from chalicelib.domain.promotion import Lengthen, Move, Note, Open
 from chalicelib.domain.records import alias_key
-from chalicelib.domain.ring import RING, lengthened, place_name
+from chalicelib.domain.ring import RING, lengthened
 from chalicelib.domain.waves import asked_length
 from chalicelib.services.ledger import Ledger
 from chalicelib.services.model_registry import ModelRegistry
@@ -137,24 +136,13 @@ class PromotionSteps:
             return RING, len(plan.devices)
         start = deployment.start
         wanted = minimum + SPARE_DEVICES
-        devices = self._next_devices(plan.fleet, (start + reached) % RING, wanted, RING - reached)
+        devices = self.targets.next_devices(plan.fleet, (start + reached) % RING, wanted, RING - reached)
         fit = [device.place for device in devices if device.pinned is None and not device.misfit(deployment.model)]
         if len(devices) < wanted and len(fit) < minimum:
             return RING, len(fit)
         return lengthened(asked, start, fit or [device.place for device in devices], min(minimum, len(fit))), min(
             minimum, max(1, len(fit))
         )
-
-    def _next_devices(self, fleet: str, place: int, wanted: int, way: int) -> list[Device]:
-        """The devices that follow `place` on the ring, no further than `way`."""
-        partition = records.ring_partition(fleet)
-        after = (place_name(place), "DEVICE#", records.IDENTITY)
-        store = self.ledger.store
-        found = list(store.query(partition, index=Index.FIRST, after=after, limit=wanted).records)
-        if len(found) < wanted:
-            found += store.query(partition, index=Index.FIRST, limit=wanted - len(found)).records
-        devices = [records.device_from(record) for record in found]
-        return [device for device in devices if (device.place - place) % RING < way]
 
     def _succeed(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
         """The model is the next promotion's baseline; what it replaced is removed after a while."""

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from chalicelib.domain import fleet_records as records
 from chalicelib.domain.alias import Alias
 from chalicelib.domain.deployment import Deployment, EndpointBaseline
+from chalicelib.domain.device import Device
 from chalicelib.domain.endpoint_target import EndpointTarget
 from chalicelib.domain.errors import DeploymentNotFoundError, RecordNotFoundError
 from chalicelib.domain.fleet import Fleet, FleetTarget
 from chalicelib.domain.fleet_errors import FleetNotFoundError
 from chalicelib.domain.inference import Task
-from chalicelib.domain.ports import Record, RecordStore
+from chalicelib.domain.ports import Index, Record, RecordStore
 from chalicelib.domain.records import alias_from, alias_key
+from chalicelib.domain.ring import RING, offset, place_name
 from chalicelib.services.timed_cache import TimedCache
 
 
@@ -77,6 +79,16 @@ class Targets:
             return dict(self.store.get(records.fleet_count_key(fleet)).counters)
         except RecordNotFoundError:
             return {}
+
+    def next_devices(self, fleet: str, place: int, wanted: int, way: int = RING) -> list[Device]:
+        """The first `wanted` devices from `place` on, no further than `way`. One read; two where it passes zero."""
+        partition = records.ring_partition(fleet)
+        after = (place_name(place), "DEVICE#", records.IDENTITY)
+        found = list(self.store.query(partition, index=Index.FIRST, after=after, limit=wanted).records)
+        if len(found) < wanted:
+            found += self.store.query(partition, index=Index.FIRST, limit=wanted - len(found)).records
+        devices = {device.id: device for device in map(records.device_from, found)}
+        return [device for device in devices.values() if offset(device.place, place) < way]
 
     def forget(self, fleet: str) -> None:
         self.recent.forget(fleet)

@@ -19,6 +19,8 @@ from tests.device.models import model_folder
 from tests.functional.service import Service, register
 
 NAMES = {"good": ("landfill", "compost", "recycling"), "other": ("compost", "recycling", "landfill")}
+# Another artifact that answers as `good` does.
+NAMES["twin"] = NAMES["good"]
 WAVES = [{"percent": 20}, {"percent": 60}, {"percent": 100}]
 
 
@@ -27,7 +29,7 @@ def archive_of(folder: Path, kind: str) -> Path:
     labels = [{"name": name, "color": None, "value": None} for name in NAMES[kind]]
     archive = folder / f"{kind}.tar.gz"
     if not archive.exists():
-        pack(model_folder(folder / kind, "classify", labels=labels), archive)
+        pack(model_folder(folder / kind, "classify", labels=labels, training={"kind": kind}), archive)
     return archive
 
 
@@ -102,3 +104,17 @@ class FleetService:
         alias = self.service.services.deployments.alias(Task.CLASSIFY)
         assert alias is not None
         return alias.primary.model_id
+
+    def unapproved(self, kind: str) -> str:
+        return str(register(self.service.client, archive_of(self.folder, kind))["id"])
+
+    def prepare_odd_fleets(self) -> None:
+        """`deserted` had one device, `counters` is for another task, `elsewhere` stands in another fleet; once."""
+        client = self.service.client
+        if client.get("/fleets/deserted").status == 200:
+            return
+        client.post("/devices", {"id": "gone", "fleet": "deserted"})
+        client.call("DELETE", "/devices/gone")
+        client.post("/devices", {"id": "elsewhere", "fleet": "counters"})
+        client.call("PATCH", "/fleets/counters", b'{"task": "count"}')
+        self.model("twin")
