@@ -21,7 +21,7 @@ from device.runtime.decision import (
     decide_count,
     decide_detections,
 )
-from device.runtime.engines import Engine, EngineError, load_engine
+from device.runtime.engines import BOXES, Engine, EngineError, load_engine
 from device.runtime.fit import fit_image
 from device.runtime.image import open_image, reduce_image
 from device.runtime.image_errors import InvalidImageError
@@ -132,7 +132,8 @@ class Predictor:
 
     def _features(self, outputs: Mapping[str, FloatArray]) -> Optional[FloatArray]:
         name = self.manifest.outputs.features
-        return None if name is None else outputs[name].reshape(-1)
+        # awscam gives the network's last output only; the check for what is unlike training is then skipped.
+        return None if name is None or name not in outputs else outputs[name].reshape(-1)
 
     def _distance(self, features: Optional[FloatArray]) -> Optional[float]:
         if features is None or self._references is None:
@@ -143,6 +144,8 @@ class Predictor:
 
     def _read(self, outputs: Mapping[str, FloatArray]) -> Tuple[List[float], List[RawBox]]:
         names, detection = self.manifest.outputs, self.manifest.detection
+        if BOXES in outputs:
+            return [], ssd.from_rows(outputs[BOXES], _MIN_SCORE)
         probabilities = outputs[names.probabilities]
         if self.manifest.task != "detect":
             return [float(value) for value in probabilities.reshape(-1)], []

@@ -37,6 +37,11 @@ def decode(
     return [_raw(int(labels[chosen[at]]), float(best[chosen[at]]), boxes[at]) for at in kept]
 
 
+def from_rows(rows: FloatArray, min_score: float) -> List[RawBox]:
+    """rows: float32 (N, 6) label index, score, xmin, ymin, xmax, ymax, suppressed already, the surest first or not."""
+    return [_raw(int(row[0]), float(row[1]), row[2:]) for row in rows if row[1] >= min_score]
+
+
 def _map_priors(shape: Tuple[int, int], sizes: Sequence[float], ratios: Sequence[float]) -> FloatArray:
     height, width = shape
     center_y, center_x = np.meshgrid(

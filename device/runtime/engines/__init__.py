@@ -6,15 +6,16 @@ import importlib
 from pathlib import Path
 from typing import Dict, Optional, Tuple, Type
 
-from device.runtime.engines.engine import Engine, EngineError, EngineUnavailableError
+from device.runtime.engines.engine import BOXES, Engine, EngineError, EngineUnavailableError
 from device.runtime.manifest_types import Manifest
 
-__all__ = ["Engine", "EngineError", "EngineUnavailableError", "load_engine"]
+__all__ = ["BOXES", "Engine", "EngineError", "EngineUnavailableError", "load_engine"]
 
 _ENGINES: Dict[str, Tuple[str, str]] = {
     "onnxruntime": ("device.runtime.engines.onnxruntime_engine", "OnnxruntimeEngine"),
     "openvino": ("device.runtime.engines.openvino_engine", "OpenvinoEngine"),
     "mxnet": ("device.runtime.engines.mxnet_engine", "MxnetEngine"),
+    "awscam": ("device.runtime.engines.awscam_engine", "AwscamEngine"),
 }
 
 

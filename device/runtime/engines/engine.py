@@ -12,6 +12,9 @@ from device.runtime.manifest_types import Manifest, Outputs
 if TYPE_CHECKING:
     from device.runtime.tensor import FloatArray
 
+# An output that stands for probabilities and offsets where the engine suppresses boxes itself: rows of label index,
+# score, xmin, ymin, xmax, ymax; the box in shares of the model's input.
+BOXES = "boxes"
 AnEngine = TypeVar("AnEngine", bound="Engine")
 
 

@@ -59,6 +59,8 @@ def _options(library: Any, threads: Optional[int]) -> Any:
     # Below that it only reports initializers it moves and devices it does not look for: nothing to act on.
     options.log_severity_level = _ERRORS_ONLY
     options.inter_op_num_threads = 1
+    # Its threads would spin for more work when they have done theirs, on the cores that decode the next photos.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if threads:
         options.intra_op_num_threads = threads
     return options

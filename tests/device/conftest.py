@@ -1,0 +1,28 @@
+"""Vendor libraries that only a DeepLens or a Pi has, faked as FACTS describes them."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+
+FAKES = Path(__file__).parent / "fakes"
+NAMES = ("awscam", "mo", "greengrasssdk", "sense_hat", "cv2")
+
+
+@pytest.fixture
+def deeplens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """awscam, mo, greengrasssdk and sense_hat can be imported; answers awscam."""
+    artifacts = tmp_path / "artifacts"
+    artifacts.mkdir()
+    monkeypatch.setenv("BINSIGHT_AWSCAM_ARTIFACTS", str(artifacts))
+    monkeypatch.setattr("device.runtime.engines.awscam_engine.ARTIFACTS", artifacts)
+    monkeypatch.syspath_prepend(str(FAKES))
+    kept = {name: sys.modules.pop(name) for name in NAMES if name in sys.modules}
+    yield importlib.import_module("awscam")
+    for name in NAMES:
+        sys.modules.pop(name, None)
+    sys.modules.update(kept)
