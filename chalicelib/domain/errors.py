@@ -10,8 +10,8 @@ BinsightError
 |   +-- MethodNotAllowedError
 |   +-- InvalidRequestKeyError, RequestKeyReusedError
 +-- NotFoundError                  RouteNotFoundError, ModelNotFoundError, KeyNotFoundError, UploadNotFoundError,
-|                                  DeploymentNotFoundError, RecordNotFoundError, BlobNotFoundError, NoPromotedModelError,
-|                                  JobNotFoundError, DefinitionNotFoundError
+|                                  DeploymentNotFoundError, RecordNotFoundError, BlobNotFoundError,
+|                                  NoPromotedModelError, JobNotFoundError, DefinitionNotFoundError
 +-- ConflictError                  WriteConflictError, IllegalTransitionError, UploadUsedError, TaskMismatchError,
 |                                  JobMismatchError, JobRecordedError, OverBudgetError, BelowGateError, ModelInUseError,
 |                                  RequestRunningError

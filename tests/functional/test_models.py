@@ -107,7 +107,9 @@ def test_the_artifact_is_downloaded_in_ranges_and_resumed_only_while_it_is_the_s
     assert (head.status, head.headers["content-length"], head.body) == (200, str(len(whole)), b"")
 
 
-@pytest.mark.parametrize("change", ["signature=0", "expires=9999999999"])
+@pytest.mark.parametrize(
+    "change", ["signature=0", "signature=%C3%A9", "expires=9999999999", "expires=%C2%B2", f"expires={'9' * 5000}"]
+)
 def test_a_url_that_was_changed_is_refused(serving: Service, change: str) -> None:
     path = path_of(serving.client.get("/models/waste-1/artifact").json()["url"])
     name, _ = change.split("=")
@@ -152,6 +154,13 @@ def test_a_type_other_than_announced_is_refused(empty: Service) -> None:
 def test_bytes_are_put_once(empty: Service) -> None:
     announced = announce(empty, b"0123456789")
     assert empty.client.put(announced["url"], b"0123456789", announced["headers"]).status == 200
+    assert empty.client.put(announced["url"], b"0123456789", announced["headers"]).status == 412
+
+
+def test_bytes_that_were_used_are_not_put_again(empty: Service) -> None:
+    announced = announce(empty, b"0123456789")
+    empty.client.put(announced["url"], b"0123456789", announced["headers"])
+    assert empty.client.post("/models", {"upload": announced["id"]}).problem == "invalid-artifact"
     assert empty.client.put(announced["url"], b"0123456789", announced["headers"]).status == 412
 
 

@@ -19,6 +19,7 @@ from chalicelib.domain.upload import Upload
 
 PREFIX = "/files/"
 CHUNK = 256 * 1024
+DIGITS = re.compile("[0-9]{1,12}")
 
 
 class FileRefusedError(Exception):
@@ -54,12 +55,12 @@ class FileServer:
     def _check_signature(self, method: str, name: str, environ: Environ) -> None:
         query = parse_qs(environ.get("QUERY_STRING", ""))
         expires, signature = query.get("expires", [""])[0], query.get("signature", [""])[0]
-        if not expires.isdigit() or not self._blobs.is_signed(method, name, int(expires), signature):
+        if not DIGITS.fullmatch(expires) or not self._blobs.is_signed(method, name, int(expires), signature):
             raise FileRefusedError("403 Forbidden", "This URL has expired or was not made here; ask for a new one.")
 
     def _take(self, name: str, environ: Environ) -> None:
         upload = self._announced(name.rpartition("/")[2])
-        if self._blobs.exists(name):
+        if upload.used or self._blobs.exists(name):
             raise FileRefusedError("412 Precondition Failed", "This upload has its bytes already.")
         length = environ.get("CONTENT_LENGTH") or "-1"
         if int(length) != upload.bytes:

@@ -70,7 +70,7 @@ class FolderBlobs(BlobStore):
     def is_signed(self, method: str, name: str, expires_at_s: int, signature: str) -> bool:
         """True while the URL lives and its signature is ours."""
         expected = self.signature(method, name, expires_at_s)
-        return hmac.compare_digest(expected, signature) and self._clock() < expires_at_s
+        return hmac.compare_digest(expected.encode(), signature.encode()) and self._clock() < expires_at_s
 
     def path(self, name: str) -> Path:
         """Names are ours (`artifacts/<sha256>.tar.gz`, `uploads/<id>`); anything that leaves the folder is a fault."""
