@@ -21,7 +21,12 @@ class CameraUnavailableError(CameraError):
 
 
 class Camera(ABC):
-    """Open until it is closed; used by one thread."""
+    """Open until it is closed; used by one thread.
+
+    is_live: frames come whether they are taken or not, and only the newest is of interest.
+    """
+
+    is_live = False
 
     @classmethod
     @abstractmethod

@@ -83,7 +83,7 @@ class Outbox:
         with self._lock:
             for boot in self._boots():
                 found = self._unacknowledged(boot, limit)
-                dropped = sequences.after(self._dropped.get(boot, []), self._acknowledged.get(boot, 0))
+                dropped = self._dropped.get(boot, [])
                 if found or dropped:
                     return Batch(boot, found, dropped[:64])
             return None
@@ -103,6 +103,12 @@ class Outbox:
             left = sequences.after(sequences.joined([*known, *lost]), sequence)
             if left != known:
                 self._keep_drops(boot, left, 0)
+
+    def give_up(self, boot: str, sequence: int) -> None:
+        """The service will never take this event: it is dropped, and the next one is the oldest."""
+        with self._lock:
+            self._acknowledged[boot] = max(sequence, self._acknowledged.get(boot, 0))
+            self._lose(boot, (sequence, sequence))
 
     def sync(self) -> None:
         """Everything appended so far outlives a power cut from now on."""

@@ -24,6 +24,8 @@ def _opencv() -> Any:
 class OpencvCamera(Camera):
     """options: `source` (0, "/dev/video2", "rtsp://...", "http://.../stream.mjpg"), `width`, `height`, `fps`."""
 
+    is_live = True
+
     def __init__(self, capture: Any, source: Any) -> None:
         self._capture = capture
         self._source = source
@@ -52,6 +54,8 @@ class OpencvCamera(Camera):
 
 class VideoFile(OpencvCamera):
     """options: `path`, `loop`."""
+
+    is_live = False
 
     def __init__(self, capture: Any, path: str, loop: bool) -> None:
         super().__init__(capture, path)

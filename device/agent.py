@@ -1,0 +1,210 @@
+"""Keeps the camera on the model that the service wants, and proves it. The frame loop never waits for any of this."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import random
+import threading
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, Optional, Tuple
+
+from device.back_off import BackOff
+from device.boot import Boot
+from device.cloud import Cloud
+from device.cloud_errors import CloudError
+from device.download import Download
+from device.durable import read_json, write_json
+from device.frame_loop import FrameLoop
+from device.model_store import ModelStore
+from device.outbox import Outbox
+from device.reporter import Reporter
+from device.runtime.engines.awscam_engine import AwscamEngine, remove_conversions
+from device.runtime.predictor import Predictor
+from device.states import Check, State
+from device.tally import Tally
+from device.trial import TrialError, load_tested, try_apart
+from device.version import VERSION
+
+log = logging.getLogger(__name__)
+FIRST_CHECK_S = 60.0
+LASTED_AFTER_S = 300.0
+Proved = Tuple[Optional[str], Optional[str]]
+
+
+class Agent:
+    """Runs in one thread beside the frame loop's."""
+
+    def __init__(
+        self,
+        home: Path,
+        cloud: Cloud,
+        store: ModelStore,
+        loop: FrameLoop,
+        boot: Boot,
+        outbox: Outbox,
+        engine: str,
+        threads: Optional[int] = None,
+        back_off: Optional[BackOff] = None,
+        try_apart: Callable[..., None] = try_apart,
+    ) -> None:
+        self.cloud, self.store, self.loop, self.boot = cloud, store, loop, boot
+        self.download = Download(cloud.transport, store.downloads, store.make_room)
+        self.target: Dict[str, Any] = {}
+        self.etag: Optional[str] = None
+        self.next_check_s = FIRST_CHECK_S
+        self.wrong_digests = 0
+        self.photos: Dict[str, bytes] = {}
+        self._home, self._engine, self._threads, self._outbox = home, engine, threads, outbox
+        self._try_apart = try_apart
+        self._proved: Optional[Proved] = None
+        self._reporter = Reporter(cloud, boot, self._description)
+        self._back_off = back_off or BackOff(random.Random())
+        self._stopping = threading.Event()
+        self._started_at_s = time.monotonic()
+        self._trouble = ""
+
+    @property
+    def runs_factory(self) -> bool:
+        return self.store.pointer.active is None and self.loop.digest == self.store.factory
+
+    @property
+    def is_proved(self) -> bool:
+        return self._proved == (self.target.get("deployment"), self.target.get("digest"))
+
+    @property
+    def stage(self) -> str:
+        if self.store.pointer.provisional:
+            return "provisional"
+        return "confirmed" if self.store.pointer.active else "idle"
+
+    def run(self) -> None:
+        """Until it is stopped."""
+        state: State = Check()
+        while not self._stopping.is_set():
+            state = self._stepped(state)
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def begin(self) -> None:
+        """Loads what the last start left to run: also without any network."""
+        digest = self.store.begin()
+        if digest is None:
+            log.warning("there is no model yet; it comes with the first promotion")
+        while digest is not None and not self._is_loaded(digest):
+            digest = self._one_before(digest)
+
+    def load_active(self) -> None:
+        """What the pointer names now, else the factory's, else nothing."""
+        for digest in (self.store.pointer.active, self.store.factory):
+            if digest is not None and self.store.has(digest) and self._is_loaded(digest):
+                return
+        self.loop.switch(None, None)
+
+    def try_model(self, digest: str) -> Predictor:
+        """Raises: TrialError."""
+        slot = self.store.slot(digest)
+        # The GPU of a DeepLens belongs to one process.
+        if self._engine != "awscam":
+            self._try_apart(slot, self._engine, self._threads)
+        return load_tested(slot, self._engine, self._threads)
+
+    def report(self, stage: str, **members: Any) -> Dict[str, Any]:
+        """Raises: CloudError."""
+        reply = self._reporter.send(stage, **members)
+        self.next_check_s = float(reply.get("next_check_s") or self.next_check_s)
+        return reply
+
+    def take_target(self, document: Dict[str, Any], etag: str) -> None:
+        self.target, self.etag = document, etag or None
+        self.next_check_s = float(document.get("next_check_s") or self.next_check_s)
+
+    def forget_target(self) -> None:
+        """The next check asks as if for the first time, and proves again."""
+        self.etag, self._proved = None, None
+
+    def mark_proved(self) -> None:
+        self._proved = (self.target.get("deployment"), self.target.get("digest"))
+
+    def wait(self, pause_s: float) -> None:
+        self._stopping.wait(pause_s)
+
+    def look_after_itself(self) -> None:
+        """What is due now and then."""
+        if time.monotonic() - self._started_at_s > LASTED_AFTER_S:
+            self.store.lasted()
+        self.keep_counters()
+
+    def keep_counters(self) -> None:
+        if self.loop.digest is None:
+            return
+        try:
+            write_json(self._counters, {"digest": self.loop.digest, **self.loop.tally.counters()})
+        except OSError as error:
+            log.warning("the counters cannot be kept: %s", error)
+
+    def tidy(self) -> None:
+        """After a confirmation: what older models left goes."""
+        if self._engine == "awscam":
+            kept = (self.store.pointer.active, self.store.pointer.previous, self.store.factory)
+            remove_conversions([digest for digest in kept if digest])
+
+    @property
+    def _counters(self) -> Path:
+        return self._home / "counters.json"
+
+    def _stepped(self, state: State) -> State:
+        try:
+            following = state.step(self)
+        except (CloudError, OSError) as error:
+            self._note("%s: %s" % (type(error).__name__, error))
+            self.wait(self._back_off.pause_s(error))
+            return Check()
+        self._note("")
+        self._back_off.succeeded()
+        return following
+
+    def _note(self, trouble: str) -> None:
+        """Said once, not once a minute."""
+        if trouble and trouble != self._trouble:
+            log.warning("going on as it is; %s", trouble)
+        self._trouble = trouble
+
+    def _is_loaded(self, digest: str) -> bool:
+        try:
+            predictor = load_tested(self.store.slot(digest), self._engine, self._threads)
+        except TrialError as error:
+            log.error("model %s cannot be loaded: %s", digest[:12], error)
+            return False
+        kept = read_json(self._counters)
+        self.loop.switch(predictor, digest, Tally(kept if kept.get("digest") == digest else None))
+        return True
+
+    def _one_before(self, digest: str) -> Optional[str]:
+        """A model that does not load any more gives way to the one before, once, then to the factory's."""
+        if digest == self.store.pointer.active:
+            self.store.roll_back("engine", "the model could not be loaded at a start")
+        candidates = [self.store.pointer.active, self.store.factory]
+        return next((each for each in candidates if each and each != digest and self.store.has(each)), None)
+
+    def _description(self) -> Dict[str, Any]:
+        return {
+            "digest": self.loop.digest,
+            "counters": self.loop.tally.counters() if self.loop.digest else None,
+            "scene": self.loop.tally.scene(),
+            "versions": self._versions(),
+            "outbox": self._outbox.counts(),
+        }
+
+    def _versions(self) -> Dict[str, str]:
+        versions = {"agent": VERSION, "python": platform.python_version(), "engine": self._engine}
+        if self.loop.camera_fault:
+            versions["camera"] = ("fault: " + self.loop.camera_fault)[:200]
+        predictor = self.loop.predictor
+        if predictor is not None:
+            versions["engine"] = "%s %s" % (self._engine, predictor.engine.version)
+            if isinstance(predictor.engine, AwscamEngine):
+                versions["ir"] = predictor.engine.ir_digest
+        return versions

@@ -1,0 +1,111 @@
+"""Empties the outbox into the service, in order, as long as anybody answers."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+import threading
+from typing import Any, Dict, Optional
+
+from device.back_off import BackOff
+from device.cloud import Cloud
+from device.cloud_errors import CloudError, RefusedError
+from device.frame_spool import FrameSpool, SpooledFrame
+from device.outbox import Batch, Outbox
+
+log = logging.getLogger(__name__)
+MAX_EVENTS = 24
+IDLE_S = 2.0
+
+
+class Poster:
+    """Runs in one thread."""
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        outbox: Outbox,
+        frames: FrameSpool,
+        idle_s: float = IDLE_S,
+        back_off: Optional[BackOff] = None,
+    ) -> None:
+        self._cloud, self._outbox, self._frames, self._idle_s = cloud, outbox, frames, idle_s
+        self._back_off = back_off or BackOff(random.Random())
+        self._limit = MAX_EVENTS
+        self._stopping = threading.Event()
+        self._trouble = ""
+
+    def run(self) -> None:
+        """Until it is stopped."""
+        while not self._stopping.is_set():
+            self._stopping.wait(self._step())
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def _step(self) -> float:
+        """Answers how long to wait before the next."""
+        try:
+            is_busy = self.post_batch() or self.post_frame()
+        except (CloudError, OSError) as error:
+            self._note("%s: %s" % (type(error).__name__, error))
+            return self._back_off.pause_s(error)
+        self._back_off.succeeded()
+        self._note("")
+        return 0.0 if is_busy else self._idle_s
+
+    def post_batch(self) -> bool:
+        """False when there was nothing to post. Raises: CloudError."""
+        batch = self._outbox.batch(self._limit)
+        if batch is None:
+            return False
+        try:
+            reply = self._cloud.events(batch.boot, batch.events, batch.dropped)
+        except RefusedError as error:
+            self._make_smaller(batch, error)
+            return True
+        self._limit = MAX_EVENTS
+        self._heed(batch, reply)
+        return True
+
+    def post_frame(self) -> bool:
+        """False when there was none. Raises: CloudError."""
+        frame = self._frames.oldest()
+        if frame is None:
+            return False
+        try:
+            self._send(frame)
+        except RefusedError as error:
+            log.warning("a sampled frame is given up: %s", error)
+        self._frames.remove(frame.path)
+        return True
+
+    def _send(self, frame: SpooledFrame) -> None:
+        data = frame.path.read_bytes()
+        announced = {**frame.document, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        self._cloud.send_bytes(self._cloud.announce_frame(announced), data)
+
+    def _heed(self, batch: Batch, reply: Dict[str, Any]) -> None:
+        for result in reply.get("results", []):
+            if result.get("status") == "refused":
+                log.error("event %s is refused: %s", result.get("sequence"), result.get("reason"))
+        gaps = [(int(first), int(last)) for first, last in reply.get("gaps", [])]
+        self._outbox.acknowledge(batch.boot, int(reply["acknowledged"]), gaps)
+
+    def _make_smaller(self, batch: Batch, error: RefusedError) -> None:
+        """One event that does not fit must not hold up the rest for ever."""
+        if len(batch.events) > 1:
+            self._limit = max(1, len(batch.events) // 2)
+            return
+        log.error("an event is given up: %s", error)
+        for event in batch.events:
+            self._outbox.give_up(batch.boot, int(event["sequence"]))
+        if not batch.events:
+            raise error
+
+    def _note(self, trouble: str) -> None:
+        """Said once, not once a minute."""
+        if trouble and trouble != self._trouble:
+            log.warning("events wait on the disk; %s", trouble)
+        self._trouble = trouble

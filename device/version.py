@@ -1,0 +1,3 @@
+"""Of the agent, as reports name it."""
+
+VERSION = "1.0.0"
