@@ -15,11 +15,10 @@ from training.inference import ForwardPass, load_weights
 from training.layout import ContainerLayout, TrainingError
 from training.metrics import balanced_log_loss, classification_scores
 from training.mxnet_import import mx
+from training.networks.names import FEATURES, PROBABILITIES
 from training.networks.pretrained import CUT, Backbone, cut_layer, load_backbone, rooted_at
 from training.networks.small import (
-    FEATURES,
     FIXED_PARAMETERS,
-    PROBABILITIES,
     normalization_parameters,
     pixel_statistics,
     small_features,
@@ -28,6 +27,7 @@ from training.objective import TARGET, Head, Objective, classification_head
 from training.progress import Progress
 from training.samples import Samples, balanced_order, input_spec, load_samples, require_every_class
 from training.settings import TrainSettings
+from training.standardized import FeatureScale
 from training.trained_network import ANSWERED_PHOTOS, TrainedNetwork
 from training.weights import Checkpoints, Weights
 
@@ -92,7 +92,7 @@ def train_on_backbone(
     data: ClassificationData, settings: TrainSettings, checkpoints: Checkpoints, objective: Objective, prefix: Path
 ) -> TrainedNetwork:
     """Features below the cut are computed once a photo; only what is above it trains."""
-    backbone = load_backbone(prefix, mx.sym.Variable(settings.input_name))
+    backbone = load_backbone(prefix, mx.sym.Variable(settings.input_name), settings.pooled_stages)
     mean, deviation = [settings.pixel_mean] * 3, [settings.pixel_std] * 3
     frozen = {
         **load_weights(backbone.arguments, backbone.auxiliary),
@@ -101,6 +101,11 @@ def train_on_backbone(
     head = objective.head(backbone.features, len(data.train.labels), settings)
     cut = cut_layer(backbone, settings.finetune_layers)
     cached = _frozen_features(backbone, cut, frozen, data, settings, checkpoints.folder)
+    scale = FeatureScale.of(cached.train[0]) if settings.standardize else None
+    if scale:
+        cached = _CachedFeatures(
+            [scale.standardize(view) for view in cached.train], scale.standardize(cached.validation)
+        )
     tail = Head(rooted_at(head.loss, cut), rooted_at(head.answer, cut))
 
     def views(chosen: NDArray[np.int64], rng: np.random.Generator) -> Array:
@@ -111,7 +116,8 @@ def train_on_backbone(
 
     inputs = _Inputs(CUT, cached.validation.shape[1:], views, cached.validation)
     fitted = _fit_head(tail, inputs, data, frozen, settings, checkpoints, objective)
-    return _trained(head.answer, {**frozen, **fitted.weights}, fitted, data)
+    trained = scale.folded(fitted.weights) if scale else fitted.weights
+    return _trained(head.answer, {**frozen, **trained}, fitted, data)
 
 
 def _trained(answer: Any, weights: Weights, fitted: Fitted, data: ClassificationData) -> TrainedNetwork:

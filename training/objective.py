@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.mxnet_import import mx
-from training.networks.small import HEAD, PROBABILITIES
+from training.networks.names import HEAD, PROBABILITIES
 from training.settings import TrainSettings
 
 TARGET = "target"

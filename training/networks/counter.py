@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from training.mxnet_import import mx
-from training.networks.small import HEAD, PROBABILITIES
+from training.networks.names import HEAD, PROBABILITIES
 from training.objective import TARGET, Head
 
 

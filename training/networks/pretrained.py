@@ -8,7 +8,8 @@ from typing import Any
 
 from training.layout import TrainingError
 from training.mxnet_import import mx
-from training.networks.small import FEATURES, normalized
+from training.networks.names import FEATURES
+from training.networks.small import normalized
 
 CUT = "cut"
 
@@ -23,8 +24,11 @@ class Backbone:
     convolutions: tuple[str, ...]
 
 
-def load_backbone(prefix: Path, data: Any) -> Backbone:
-    """Raises: TrainingError, where there is no such checkpoint or it has no global pooling to take features from."""
+def load_backbone(prefix: Path, data: Any, pooled_stages: int = 1) -> Backbone:
+    """Features: the global pooling's, joined with the means over what goes into the last stride-2 convolutions.
+
+    Raises: TrainingError, where there is no such checkpoint or it has no global pooling to take features from.
+    """
     symbol_path = prefix.parent / f"{prefix.name}-symbol.json"
     parameter_paths = sorted(prefix.parent.glob(f"{prefix.name}-[0-9][0-9][0-9][0-9].params"))
     if not symbol_path.exists() or not parameter_paths:
@@ -35,7 +39,9 @@ def load_backbone(prefix: Path, data: Any) -> Backbone:
     parameters = mx.nd.load(str(parameter_paths[-1]))
     pooling = _last_global_pooling(symbol)
     embedded = symbol.get_internals()[f"{pooling}_output"]
-    features = mx.sym.Flatten(embedded(data=normalized(data)), name=FEATURES)
+    earlier = [_mean_of(embedded, end) for end in stage_ends(embedded)[: pooled_stages - 1]]
+    joined = mx.sym.Concat(embedded, *earlier, dim=1, name="pools") if earlier else embedded
+    features = mx.sym.Flatten(joined(data=normalized(data)), name=FEATURES)
     return Backbone(
         features,
         _pick(parameters, "arg:", features.list_arguments()),
@@ -58,6 +64,24 @@ def _last_global_pooling(symbol: Any) -> str:
     if not pooled:
         raise TrainingError("the pretrained network has no global pooling: its features cannot be found")
     return str(pooled[-1])
+
+
+def stage_ends(symbol: Any) -> list[str]:
+    """The layers that a convolution halves the size of, the last first: the finished features of a size."""
+    nodes = _nodes(symbol)
+    ends = []
+    for node in reversed(nodes):
+        if node["op"] == "Convolution" and node.get("attrs", {}).get("stride", "").replace(" ", "") == "(2,2)":
+            source = nodes[node["inputs"][0][0]]
+            end = nodes[source["inputs"][0][0]] if source["op"] == "Pad" else source
+            if end["op"] != "null" and end["name"] not in ends:
+                ends.append(end["name"])
+    return ends
+
+
+def _mean_of(symbol: Any, layer: str) -> Any:
+    output = symbol.get_internals()[f"{layer}_output"]
+    return mx.sym.Pooling(output, global_pool=True, pool_type="avg", kernel=(1, 1), name=f"{layer}_mean")
 
 
 def _is_global(node: Mapping[str, Any]) -> bool:

@@ -8,12 +8,9 @@ from numpy.typing import NDArray
 
 from training.layout import TrainingError
 from training.mxnet_import import mx
+from training.networks.names import FEATURES, NORMALIZE
 from training.settings import TrainSettings
 
-NORMALIZE = "normalize"
-FEATURES = "features"
-HEAD = "head"
-PROBABILITIES = "prob"
 FIXED_PARAMETERS = (f"{NORMALIZE}_gamma", f"{NORMALIZE}_beta")
 NORMALIZE_EPSILON = 1e-5
 
@@ -44,18 +41,20 @@ def pixel_statistics(photos: NDArray[np.uint8]) -> tuple[list[float], list[float
 
 def small_features(settings: TrainSettings, data: Any) -> Any:
     """Stages of 3x3 convolutions, the first of each with stride 2, pooled over all places: (n, features)."""
-    layer = normalized(data)
+    layer, ends = normalized(data), []
     for stage, (channels, depth) in enumerate(stages(settings), 1):
         for place in range(1, depth + 1):
             layer = _convolution(layer, f"conv{stage}_{place}", channels, stride=2 if place == 1 else 1)
-    pooled = [_pooled(layer, kind) for kind in (("avg", "max") if settings.pooling == "avgmax" else ("avg",))]
+        ends.append(layer)
+    kinds = ("avg", "max") if settings.pooling == "avgmax" else ("avg",)
+    pooled = [_pooled(end, kind) for end in ends[-settings.pooled_stages :] for kind in kinds]
     joined = mx.sym.Concat(*pooled, dim=1, name="pools") if len(pooled) > 1 else pooled[0]
     return mx.sym.Flatten(joined, name=FEATURES)
 
 
 def _pooled(layer: Any, kind: str) -> Any:
     """The maximum finds a small thing on a large board, which the mean waters down."""
-    return mx.sym.Pooling(layer, global_pool=True, pool_type=kind, kernel=(1, 1), name=f"pool_{kind}")
+    return mx.sym.Pooling(layer, global_pool=True, pool_type=kind, kernel=(1, 1), name=f"{layer.name}_{kind}")
 
 
 def stages(settings: TrainSettings) -> list[tuple[int, int]]:

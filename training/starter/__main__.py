@@ -30,7 +30,7 @@ SEED = 0
 ALL = "final"
 
 
-def make(photos: PhotoSet, work: Path, training_python: Path, out: Path) -> dict[str, Any]:
+def make(photos: PhotoSet, work: Path, training_python: Path, out: Path, parallel: int = 1) -> dict[str, Any]:
     recipe = json.loads((HERE / "recipe.json").read_text())
     sources = json.loads((HERE / "sources.json").read_text())
 
@@ -38,7 +38,7 @@ def make(photos: PhotoSet, work: Path, training_python: Path, out: Path) -> dict
         request = JobRequest(work=work / name, out=out, training_python=training_python)
         return Trial(request, {**recipe, "seed": str(SEED)}, _provenance(photos, sources))
 
-    answers = held_out_answers([trial(f"fold-{number}") for number in range(1, FOLDS + 1)], photos)
+    answers = held_out_answers([trial(f"fold-{number}") for number in range(1, FOLDS + 1)], photos, parallel)
     final = trial(ALL)
     return finish_starter(final, final.train(photos, photos.with_photos(())), answers, out)
 
@@ -90,10 +90,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, default=REPOSITORY / "build" / "starter")
     parser.add_argument("--out", type=Path, default=HERE)
     parser.add_argument("--training-python", type=Path, default=REPOSITORY / ".venv-train/bin/python")
+    parser.add_argument("--parallel", type=int, default=1, help="folds trained at a time")
     options = parser.parse_args(arguments)
     try:
         photos = require_trainable(import_folder(options.data))
-        metrics = make(photos, options.work, options.training_python, options.out)
+        metrics = make(photos, options.work, options.training_python, options.out, options.parallel)
     except (JobError, DatasetError, PackagingError, ArtifactError, ManifestError, OSError) as error:
         print(f"no starter model: {error}", file=sys.stderr)
         return 1

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,16 +60,19 @@ class Trial:
         return self.request.work / "ml" / "input" / "data"
 
 
-def held_out_answers(trials: Sequence[Trial], photos: PhotoSet) -> list[HeldOut]:
+def held_out_answers(trials: Sequence[Trial], photos: PhotoSet, parallel: int = 1) -> list[HeldOut]:
     """One of `HeldOut` a fold, in order."""
-    answers = []
-    for number, (trial, (rest, held_out)) in enumerate(zip(trials, folds(photos, len(trials)), strict=True), 1):
-        draft = trial.train(rest, held_out)
-        with draft.predictor() as predictor:
-            answered = predict_photos(predictor, read_channel(trial.channels / "test"), f"fold {number}")
-            predictions = of_known_labels(predictor, answered)
-        answers.append(HeldOut(predictions.raw, predictions.targets))
-        print(f"fold {number}: macro recall {_macro_recall(answers[-1]):.3f}", flush=True)
+    with ThreadPoolExecutor(parallel) as pool:
+        return list(pool.map(_answers_of_fold, trials, folds(photos, len(trials))))
+
+
+def _answers_of_fold(trial: Trial, fold: tuple[PhotoSet, PhotoSet]) -> HeldOut:
+    draft = trial.train(*fold)
+    with draft.predictor() as predictor:
+        answered = predict_photos(predictor, read_channel(trial.channels / "test"), trial.request.work.name)
+        predictions = of_known_labels(predictor, answered)
+    answers = HeldOut(predictions.raw, predictions.targets)
+    print(f"{trial.request.work.name}: macro recall {_macro_recall(answers):.3f}", flush=True)
     return answers
 
 
