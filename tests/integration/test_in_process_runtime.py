@@ -1,10 +1,13 @@
 """What only the embedded runtime does: it keeps loaded models, a few of them."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from chalicelib.adapters.embedded import runtime as embedded
+from chalicelib.adapters.embedded.folder_blobs import FolderBlobs
 from chalicelib.adapters.embedded.runtime import InProcessRuntime
 from chalicelib.domain.errors import ModelUnavailableError
 from tests.device.models import RED, model_folder, plain, png
@@ -37,3 +40,33 @@ def test_a_model_whose_artifact_is_gone_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailableError) as caught:
         InProcessRuntime(blobs, tmp_path / "cache").predict(served, PHOTO, deadline_s=5)
     assert caught.value.members["retry_after_s"] >= 1
+
+
+class SlowBlobs(FolderBlobs):
+    """Slow enough that whoever comes second comes while the first still fetches."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "", b"", time.time)
+        self.fetched: list[str] = []
+
+    def fetch(self, name: str, target: Path) -> None:
+        self.fetched.append(name)
+        time.sleep(0.2)
+        super().fetch(name, target)
+
+
+def test_processes_that_want_the_same_model_at_once_unpack_it_once(tmp_path: Path) -> None:
+    blobs = SlowBlobs(tmp_path / "files")
+    served = served_model(model_folder(tmp_path / "waste"), blobs)
+    runtimes = [InProcessRuntime(blobs, tmp_path / "cache") for _ in range(4)]
+    with ThreadPoolExecutor(len(runtimes)) as pool:
+        list(pool.map(lambda runtime: runtime.prove(served), runtimes))
+    assert len(blobs.fetched) == 1
+
+
+def test_a_folder_that_was_left_half_deleted_is_unpacked_again(tmp_path: Path) -> None:
+    blobs = folder_blobs(tmp_path)
+    served = served_model(model_folder(tmp_path / "waste"), blobs)
+    (tmp_path / "cache" / served.digest).mkdir(parents=True)
+    (tmp_path / "cache" / served.digest / "model.onnx").write_bytes(b"old")
+    InProcessRuntime(blobs, tmp_path / "cache").prove(served)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import threading
 from collections import OrderedDict
@@ -18,7 +19,7 @@ from device.runtime.artifact import ArtifactError, unpack
 from device.runtime.decision import ModelOutputError
 from device.runtime.engines import EngineError
 from device.runtime.image_errors import InvalidImageError
-from device.runtime.manifest import ManifestError
+from device.runtime.manifest import MANIFEST_FILE, ManifestError
 from device.runtime.predictor import Predictor
 from device.runtime.self_test import SelfTestError
 
@@ -82,8 +83,7 @@ class InProcessRuntime(EndpointRuntime):
     def _load(self, digest: str) -> Predictor:
         folder = self._cache / digest
         try:
-            if not (folder / "manifest.json").exists():
-                self._unpack(digest, folder)
+            self._unpack(digest, folder)
             predictor = Predictor.load(folder, engine=self._engine, threads=self._threads)
         except (BlobNotFoundError, ArtifactError, ManifestError, EngineError, OSError) as error:
             raise ModelUnavailableError(
@@ -97,10 +97,16 @@ class InProcessRuntime(EndpointRuntime):
         return predictor
 
     def _unpack(self, digest: str, folder: Path) -> None:
-        archive = self._cache / f"{digest}.tar.gz"
-        self._blobs.fetch(artifact_name(digest), archive)
-        try:
+        """The server and its timer may want the same model at once: one unpacks it, the other finds it there."""
+        self._cache.mkdir(parents=True, exist_ok=True)
+        with (self._cache / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if (folder / MANIFEST_FILE).exists():
+                return
             shutil.rmtree(folder, ignore_errors=True)
-            unpack(archive, folder, digest)
-        finally:
-            archive.unlink(missing_ok=True)
+            archive = self._cache / f"{digest}.tar.gz"
+            try:
+                self._blobs.fetch(artifact_name(digest), archive)
+                unpack(archive, folder, digest)
+            finally:
+                archive.unlink(missing_ok=True)
