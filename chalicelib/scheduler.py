@@ -12,7 +12,11 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from typing import cast
 
+from chalicelib.adapters.embedded.folder_blobs import FolderBlobs
+from chalicelib.adapters.embedded.sqlite_store import SqliteStore
+from chalicelib.adapters.embedded.sweeper import Sweeper
 from chalicelib.adapters.embedded.trainer import Trainer
 from chalicelib.api.observation import configure_logging
 from chalicelib.bootstrap import embedded_trainer, make_services, new_id
@@ -26,11 +30,14 @@ LEASE_S = 10.0
 RENEW_S = 2.0
 PUMP_S = 0.25
 TICK_S = 1.0
+SWEEP_S = 60.0
 
 
-def run(services: Services, trainer: Trainer, lease: Lease, stopping: threading.Event, parent: int) -> None:
+def run(
+    services: Services, trainer: Trainer, sweeper: Sweeper, lease: Lease, stopping: threading.Event, parent: int
+) -> None:
     """Until `stopping` is set or the parent is gone."""
-    renewed_s, ticked_s = 0.0, 0.0
+    renewed_s, ticked_s, swept_s = 0.0, 0.0, 0.0
     while not stopping.wait(PUMP_S) and os.getppid() == parent:
         now_s = time.monotonic()
         try:
@@ -43,6 +50,9 @@ def run(services: Services, trainer: Trainer, lease: Lease, stopping: threading.
             if now_s - ticked_s >= TICK_S:
                 services.tick()
                 ticked_s = now_s
+            if now_s - swept_s >= SWEEP_S:
+                sweeper.sweep(time.time())
+                swept_s = now_s
         except (BinsightError, OSError) as error:
             LOGGER.warning("the timer goes on after: %s", error)
     if stopping.is_set():
@@ -61,7 +71,8 @@ def main(arguments: Sequence[str]) -> int:
         settings = from_environment()
         services = make_services(settings)
         lease = Lease(services.models.store, time.time, "scheduler", new_id(), LEASE_S)
-        run(services, embedded_trainer(settings), lease, stopping, parent)
+        sweeper = Sweeper(cast(SqliteStore, services.models.store), cast(FolderBlobs, services.uploads.blobs))
+        run(services, embedded_trainer(settings), sweeper, lease, stopping, parent)
     except (SettingsError, BinsightError, OSError) as error:
         print(f"binsight: the scheduler ends: {error}", file=sys.stderr)
         return 1

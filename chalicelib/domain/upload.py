@@ -7,6 +7,7 @@ from typing import Any
 
 UPLOAD_LIFETIME_S = 900
 KEEP_S = 24 * 3600
+FOLDER = "uploads"
 MAX_IMAGE_BYTES = 32 * 1024 * 1024
 
 
@@ -23,7 +24,7 @@ class Upload:
 
     @property
     def blob_name(self) -> str:
-        return f"uploads/{self.id}"
+        return f"{FOLDER}/{self.id}"
 
     @property
     def keep_until_s(self) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,6 +52,13 @@ class FolderBlobs(BlobStore):
     def delete(self, name: str) -> None:
         self.path(name).unlink(missing_ok=True)
 
+    def delete_older(self, folder: str, before_s: float) -> None:
+        """Every file of the folder that was last written before then."""
+        for path in self.path(folder).glob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < before_s:
+                    path.unlink()
+
     def download_url(self, name: str, expires_s: int) -> str:
         expires_at_s = int(self._clock()) + expires_s
         signature = self.signature("GET", name, expires_at_s)
@@ -80,7 +87,7 @@ class FolderBlobs(BlobStore):
         return path
 
 
-@contextmanager
+@contextlib.contextmanager
 def _whole(target: Path) -> Iterator[Path]:
     """A temporary path beside `target` that becomes it, synced, only when the block succeeds."""
     target.parent.mkdir(parents=True, exist_ok=True)
