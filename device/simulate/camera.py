@@ -58,7 +58,7 @@ class Camera:
         self.is_stopped = False
         self._shelf = shelf
         self._draw = draw
-        self._runs: Optional[str] = None
+        self.runs: Optional[str] = None
         self._previous: Optional[str] = None
         self._target: Dict[str, Any] = {}
         self._etag = ""
@@ -132,7 +132,7 @@ class Camera:
 
     def _work(self) -> None:
         """What the frame loop has seen since the check before."""
-        if self._runs is None:
+        if self.runs is None:
             return
         share = WORSE_SHARE if self.fault == WORSE and self._previous is not None else UNKNOWN_SHARE
         unknown = sum(self._draw.random() < share for _ in range(PHOTOS_A_CHECK))
@@ -156,13 +156,13 @@ class Camera:
     def _activate(self, digest: str) -> None:
         self._previous, self.digest, self.verdict = self.digest, digest, ""
         # A liar says that it has switched; its engine goes on with what it had.
-        self._runs = self._runs if self.fault == LYING and self._runs else digest
+        self.runs = self.runs if self.fault == LYING and self.runs else digest
         self._counters = {"predictions": 0, "unknown": 0, "confidence_sum": 0.0, "errors": 0}
 
     def _roll_back(self) -> None:
         self._refused.add(self._mark())
         self.digest, self._previous = self._previous, None
-        self._runs = self.digest if self.fault != LYING else self._runs
+        self.runs = self.digest if self.fault != LYING else self.runs
         self.verdict = ""
 
     def _crash(self, api: Connection) -> None:
@@ -181,10 +181,10 @@ class Camera:
     def _prove(self, api: Connection) -> None:
         target = self._target
         answers = []
-        if self._runs is not None:
+        if self.runs is not None:
             for each in target["golden"]:
                 fetch = partial(self._golden, api, each["photo"])
-                answer = self._shelf.answers(self._runs, each["photo"], each["sha256"], fetch)
+                answer = self._shelf.answers(self.runs, each["photo"], each["sha256"], fetch)
                 answers.append({"photo": each["photo"], "answer": answer})
         self.tally.claimed.append(str(self.digest))
         self._report(api, "proving", deployment=target["deployment"], nonce=target["nonce"], answers=answers)

@@ -36,6 +36,10 @@ class Fleet:
         for thread in self._threads:
             thread.start()
 
+    def set_speed(self, speed: Optional[float]) -> None:
+        """From each camera's next check on."""
+        self._speed = speed
+
     def stop(self) -> None:
         self._stopping.set()
         for thread in self._threads:
