@@ -23,6 +23,8 @@ from chalicelib.domain.model_listing import ModelFilter
 from chalicelib.domain.ports import ArtifactInspector, BlobStore, EndpointRuntime, IdSource, JobRunner, Key, RecordStore
 from chalicelib.domain.training_job import JobDefinition
 from chalicelib.services.access import Access, set_up_key
+from chalicelib.services.camera_event import CameraEvents
+from chalicelib.services.camera_frame import CameraFrames
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.inference import Inference
 from chalicelib.services.ledger import Ledger
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 CACHE_FRESH_S = 60.0
 ALIAS_STALE_S = 300.0
+KEEP_EVENTS_S = KEEP_FRAMES_S = 90 * 24 * 3600
 # SQLite has one writer whatever is done; DynamoDB refuses two transactions on one item.
 EMBEDDED_SHARDS, AWS_SHARDS = 1, 64
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -169,6 +172,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         fleets=promotions.fleets,
         check_ins=promotions.check_ins,
         history=promotions.history,
+        events=CameraEvents(store, clock, time.sleep, KEEP_EVENTS_S),
+        frames=CameraFrames(store, blobs, clock, KEEP_FRAMES_S),
         uploads=Uploads(store, blobs, clock, ids),
         ledger=ledger,
         idempotency=Idempotency(store, clock, new_id(), adapters.is_only_process),

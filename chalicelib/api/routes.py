@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chalicelib.api import deploy, devices, fleets, inference, keys, ledger, models, pages, uploads
+from chalicelib.api import deploy, devices, events, fleets, inference, keys, ledger, models, pages, uploads
 from chalicelib.api.application import BinsightApp
 from chalicelib.api.observation import RequestRecorder, record_nothing
 from chalicelib.services.suite import Services
@@ -16,6 +16,7 @@ BLUEPRINTS = (
     deploy.api,
     devices.api,
     fleets.api,
+    events.api,
     uploads.api,
     keys.api,
     ledger.api,

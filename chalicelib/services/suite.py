@@ -8,6 +8,8 @@ from typing import Protocol
 
 from chalicelib.domain.access import AccessKey
 from chalicelib.services.access import Access
+from chalicelib.services.camera_event import CameraEvents
+from chalicelib.services.camera_frame import CameraFrames
 from chalicelib.services.check_in import CheckIns
 from chalicelib.services.deployment import Deployments
 from chalicelib.services.dry_run import DryRuns
@@ -37,6 +39,8 @@ class Services:
     fleets: Fleets
     check_ins: CheckIns
     history: History
+    events: CameraEvents
+    frames: CameraFrames
     uploads: Uploads
     ledger: Ledger
     idempotency: Idempotency

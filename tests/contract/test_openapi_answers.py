@@ -173,11 +173,13 @@ def test_every_json_route_shows_an_example() -> None:
 
 
 def posted_alone() -> list[tuple[Operation, str, Any]]:
-    """But for those that need a fleet: test_device_messages.py tells their story."""
+    """But for those that need a fleet or a camera, in test_device_messages.py and test_event_messages.py."""
     return [
         (each, name, value)
         for each, name, value in posted()
-        if not each.path.startswith(("/devices", "/fleets", "/deploy/")) and "fleet" not in value
+        if not each.path.startswith(("/devices", "/fleets", "/deploy/"))
+        and "fleet" not in value
+        and each.body["x-scope"] != "device"
     ]
 
 

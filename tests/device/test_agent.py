@@ -90,7 +90,7 @@ def test_a_model_that_the_service_refuses_is_taken_back_and_not_tried_again(
 ) -> None:
     good = service.promote(*first)
     with Running(tmp_path, service.stand_in.url) as running:
-        until(lambda: service.verified)
+        until(lambda: service.verified and not running.store.pointer.provisional)
         bad = service.promote(*second, deployment="promotion-2")
         service.refuses.append(bad)
         until(lambda: "rolling_back" in service.stages and running.loop.digest == good)
@@ -220,7 +220,7 @@ def test_a_crash_loop_rolls_back_by_itself_and_says_so(
 ) -> None:
     good = service.promote(*first)
     with Running(tmp_path, service.stand_in.url) as running:
-        until(lambda: service.verified)
+        until(lambda: service.verified and not running.store.pointer.provisional)
     running.store.stage(second[0], service.promote(*second, deployment="promotion-2"))
     running.store.activate(service.target["digest"], "promotion-2")
     for _ in range(MAX_STARTS):
