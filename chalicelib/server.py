@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -24,7 +25,7 @@ from chalicelib.domain.errors import BinsightError
 from chalicelib.services.suite import Services
 
 THREADS = 16
-STOP_TIMEOUT_S = 1.5
+STOP_TIMEOUT_S = 1.0
 SCHEDULER = (sys.executable, "-m", "chalicelib.scheduler")
 SCHEDULER_STOP_S = 1.0
 SOCKET_TIMEOUT_S = 30
@@ -83,6 +84,8 @@ def main() -> int:
     ending.start()
     server.stop()
     ending.join()
+    # Python's last collection would visit every object, which takes a second on a busy machine.
+    gc.freeze()
     return 0
 
 
