@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from chalice.app import Blueprint, Chalice, Response
 
 from chalicelib.domain.access import Scope
 
 if TYPE_CHECKING:
-    from chalicelib.api.application import BinsightApp
     from chalicelib.api.call import Call
 
 View = Callable[..., Response]
@@ -41,6 +40,11 @@ class Endpoint:
     once: Once | None = None
 
 
+class TakesEndpoints(Protocol):
+    def add_endpoint(self, endpoint: Endpoint) -> None:
+        """Serve it from now on."""
+
+
 class Api(Blueprint):
     """The routes of one noun; it can be registered on any number of apps."""
 
@@ -60,4 +64,4 @@ class Api(Blueprint):
 
     def register(self, app: Chalice, options: dict[str, Any]) -> None:
         for endpoint in self.endpoints:
-            cast("BinsightApp", app).add_endpoint(endpoint)
+            cast(TakesEndpoints, app).add_endpoint(endpoint)
