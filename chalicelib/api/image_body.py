@@ -12,6 +12,7 @@ from multipart import MultipartError, MultipartParser, ParserLimitReached, parse
 from chalicelib.api.call import Call
 from chalicelib.api.schemas import PhotoDocument
 from chalicelib.domain.errors import InvalidFieldError, MalformedBodyError, PayloadTooLargeError
+from chalicelib.domain.upload import MAX_IMAGE_BYTES
 
 MAX_PHOTOS = 16
 IMAGE_SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"RIFF")
@@ -45,9 +46,23 @@ def _from_json(call: Call) -> bytes:
     if document.upload is not None:
         return call.services.uploads.read_image(document.upload, call.caller.id)
     try:
-        return base64.b64decode(document.image or "", validate=True)
-    except binascii.Error as error:
+        data = base64.b64decode(document.image or "", validate=True)
+    except (binascii.Error, ValueError) as error:
         raise InvalidFieldError("image: is not base64; send the photo's bytes encoded without line breaks.") from error
+    return _within_limit(call, data)
+
+
+def _within_limit(call: Call, data: bytes) -> bytes:
+    """The embedded server says how much it takes of a photo, however it is wrapped; a Lambda is not sent more."""
+    limit = int(call.request.context.get("photoLimitBytes", MAX_IMAGE_BYTES))
+    if len(data) > limit:
+        raise PayloadTooLargeError(
+            f"The photo has {len(data):,} bytes, and {limit:,} fit into a request; announce it with POST /uploads and "
+            f"send its id.",
+            upload="/uploads",
+            limit_bytes=limit,
+        )
+    return data
 
 
 def _parts(call: Call, body: bytes) -> list[Photo]:

@@ -57,6 +57,7 @@ def _one_of_many(call: Call, question: Question, photo: bytes, deadline_s: float
 
 def _question(call: Call, task: Task) -> Question:
     """Raises: InvalidQueryError."""
+    call.refuse_other_queries("expected", "model", "reference")
     reference = call.query("reference")
     if reference is not None and not 1 <= len(reference) <= MAX_REFERENCE:
         raise InvalidQueryError(f"reference has 1 to {MAX_REFERENCE} characters.")

@@ -18,6 +18,7 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 DRAIN_BYTES = 256 * 1024 * 1024
 CHUNK = 64 * 1024
+JSON_AROUND_BYTES = 1024
 NO_URL_PARTS = re.compile(r"[\t\r\n?#;]")
 
 
@@ -36,13 +37,14 @@ class LambdaWsgi:
     def _event(self, environ: Environ) -> dict[str, Any]:
         path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
         resource, parameters = self._match(path)
-        body, is_too_large = _read(environ, self._max_body_bytes)
+        body, is_too_large = _read(environ, self._limit(environ))
         context = {
             "httpMethod": environ["REQUEST_METHOD"],
             "resourcePath": resource,
             "path": path,
             "requestId": str(uuid4()),
             "identity": {"sourceIp": environ.get("REMOTE_ADDR", "")},
+            "photoLimitBytes": self._max_body_bytes,
         }
         if is_too_large:
             context["bodyLimitExceeded"] = self._max_body_bytes
@@ -57,6 +59,11 @@ class LambdaWsgi:
             "body": body,
             "isBase64Encoded": False,
         }
+
+    def _limit(self, environ: Environ) -> int:
+        """A photo in JSON is a third longer than its bytes, and these are what is limited."""
+        is_json = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() == "application/json"
+        return self._max_body_bytes * 4 // 3 + JSON_AROUND_BYTES if is_json else self._max_body_bytes
 
     def _match(self, path: str) -> tuple[str, dict[str, str]]:
         """Chalice's matcher reads a path as a URL, and leaves out line ends, a query and a fragment: here they stay."""
