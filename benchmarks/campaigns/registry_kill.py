@@ -25,7 +25,7 @@ WRITES = 1000
 WRITERS = 8
 ROUNDS = 3
 ADMIN_KEY = "an-admin-key-of-the-campaign"
-START_S, SETTLE_S = 60.0, 60.0
+START_S, SETTLE_S = 180.0, 180.0
 # Long enough to be found running after the restart; it leaves no model, so that its end is a known one.
 PROGRAM = "import sys, time; print('epoch 1', flush=True); time.sleep(12); sys.exit('the campaign needs no model')"
 
