@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import os
 import threading
 import time
 from pathlib import Path
@@ -55,6 +56,7 @@ class Outbox:
         self._lock = threading.RLock()
         self._sequence = 0
         self._writer: Optional[SegmentWriter] = None
+        self._unsynced: List[int] = []
         self._acknowledged: Dict[str, int] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._segments = _left_behind(folder)
@@ -75,7 +77,6 @@ class Outbox:
             if failure is not None:
                 log.warning("event %d is lost: %s", self._sequence, failure)
                 self._lose(self._boot, (self._sequence, self._sequence))
-            self._sync_when_due()
             return self._sequence
 
     def batch(self, limit: int) -> Optional[Batch]:
@@ -110,16 +111,27 @@ class Outbox:
             self._acknowledged[boot] = max(sequence, self._acknowledged.get(boot, 0))
             self._lose(boot, (sequence, sequence))
 
+    def sync_when_due(self) -> None:
+        """Called often by whoever may wait for the disk; the frame loop never does."""
+        if self._timer() - self._synced_at_s >= self._sync_every_s:
+            self.sync()
+
     def sync(self) -> None:
-        """Everything appended so far outlives a power cut from now on."""
+        """Everything appended so far outlives a power cut from now on. Appending goes on meanwhile."""
         with self._lock:
-            try:
-                if self._writer is not None:
-                    self._writer.sync()
-                    sync_folder(self._folder)
-            except OSError as error:
-                log.warning("the outbox cannot be synced: %s", error)
+            self._note_unsynced()
+            descriptors, self._unsynced = self._unsynced, []
             self._synced_at_s = self._timer()
+        try:
+            for descriptor in descriptors:
+                os.fsync(descriptor)
+            if descriptors:
+                sync_folder(self._folder)
+        except OSError as error:
+            log.warning("the outbox cannot be synced: %s", error)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
 
     def counts(self) -> Dict[str, int]:
         """As a report's `outbox` has them."""
@@ -135,8 +147,8 @@ class Outbox:
 
     def close(self) -> None:
         with self._lock:
-            self.sync()
             self._close_writer()
+        self.sync()
 
     def _boots(self) -> List[str]:
         """Oldest first."""
@@ -173,7 +185,6 @@ class Outbox:
 
     def _begin_segment(self) -> None:
         """Raises: OSError."""
-        self.sync()
         self._close_writer()
         self._ordinal += 1
         path = self._folder / name_of(self._ordinal, self._boot, self._sequence)
@@ -183,14 +194,16 @@ class Outbox:
     def _close_writer(self) -> None:
         if self._writer is None:
             return
+        self._note_unsynced()
         writer, self._writer = self._writer, None
         writer.close()
         if writer.segment.events == 0 and writer.segment in self._segments:
             self._forget(writer.segment)
 
-    def _sync_when_due(self) -> None:
-        if self._timer() - self._synced_at_s >= self._sync_every_s:
-            self.sync()
+    def _note_unsynced(self) -> None:
+        descriptor = self._writer.unsynced() if self._writer else None
+        if descriptor is not None:
+            self._unsynced.append(descriptor)
 
     def _bytes(self) -> int:
         return sum(each.bytes for each in self._segments)

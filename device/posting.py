@@ -46,6 +46,7 @@ class Poster:
 
     def _step(self) -> float:
         """Answers how long to wait before the next."""
+        self._outbox.sync_when_due()
         try:
             is_busy = self.post_batch() or self.post_frame()
         except (CloudError, OSError) as error:

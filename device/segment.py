@@ -7,7 +7,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List, Tuple
+from typing import Iterator, List, Optional, Tuple
 
 HEADER = struct.Struct(">II")
 MAX_RECORD_BYTES = 1024 * 1024
@@ -70,7 +70,7 @@ class SegmentWriter:
         """Raises: OSError."""
         self.segment = Segment(path, boot, first, first - 1)
         self._descriptor = os.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        self.is_synced = True
+        self._is_synced = True
 
     def append(self, payload: bytes) -> None:
         """Whole, or as if it had not been tried. Raises: OSError."""
@@ -84,13 +84,14 @@ class SegmentWriter:
             raise
         self.segment.last += 1
         self.segment.bytes += len(record)
-        self.is_synced = False
+        self._is_synced = False
 
-    def sync(self) -> None:
-        """Raises: OSError."""
-        if not self.is_synced:
-            os.fsync(self._descriptor)
-            self.is_synced = True
+    def unsynced(self) -> Optional[int]:
+        """A descriptor to sync and close, whatever becomes of this writer; None when nothing is to be synced."""
+        if self._is_synced:
+            return None
+        self._is_synced = True
+        return os.dup(self._descriptor)
 
     def close(self) -> None:
         os.close(self._descriptor)

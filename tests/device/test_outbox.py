@@ -179,6 +179,26 @@ def test_a_disk_that_takes_nothing_costs_events_and_not_the_caller(
     assert outbox.counts()["dropped_events"] == len(lost)
 
 
+def test_appending_never_waits_for_the_disk_and_syncing_does_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: List[int] = []
+    monkeypatch.setattr("os.fsync", synced.append)
+    now_s = [0.0]
+    outbox = outbox_in(tmp_path, segment_bytes=200, sync_every_s=5.0, timer=lambda: now_s[0])
+    for at in range(30):
+        outbox.append({"at": at})
+    outbox.sync_when_due()
+    assert synced == []
+    now_s[0] = 6.0
+    outbox.sync_when_due()
+    segments = len(list((tmp_path / "events").glob("*.log")))
+    # Every segment, and the folder.
+    assert len(synced) == segments + 1
+    outbox.sync()
+    assert len(synced) == segments + 1
+
+
 def test_every_event_that_was_numbered_survives_a_kill(tmp_path: Path) -> None:
     program = (
         "import sys; from tests.device.test_outbox import *\n"

@@ -1,0 +1,159 @@
+"""For a Raspberry Pi with a Sense HAT: a letter for what the camera has seen, a second long.
+
+`python -m device.sense_hat_display --host broker.local [--port 1883] [--topic deeplens/trash/infer]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import logging
+import sys
+import threading
+import time
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from device.config import MqttConfig
+from device.mqtt_output import MqttUnavailableError, make_client
+
+log = logging.getLogger(__name__)
+SHOWN_S = 1.0
+Color = Tuple[int, int, int]
+Letter = Tuple[Tuple[str, ...], Color]
+_OTHER = "?"
+_NAMES = {"compost": "C", "recycling": "R", "recycle": "R", "landfill": "L"}
+_LETTERS: Dict[str, Letter] = {
+    "C": (
+        (
+            "........",
+            "..####..",
+            ".##..##.",
+            ".##.....",
+            ".##.....",
+            ".##..##.",
+            "..####..",
+            "........",
+        ),
+        (0, 255, 0),
+    ),
+    "R": (
+        (
+            "........",
+            ".#####..",
+            ".##..##.",
+            ".##..##.",
+            ".#####..",
+            ".##.##..",
+            ".##..##.",
+            "........",
+        ),
+        (0, 0, 255),
+    ),
+    "L": (
+        (
+            "........",
+            ".##.....",
+            ".##.....",
+            ".##.....",
+            ".##.....",
+            ".##.....",
+            ".######.",
+            "........",
+        ),
+        (255, 0, 0),
+    ),
+    "?": (
+        (
+            "..####..",
+            ".##..##.",
+            ".....##.",
+            "....##..",
+            "...##...",
+            "........",
+            "...##...",
+            "........",
+        ),
+        (255, 103, 0),
+    ),
+}
+
+
+def letter_of(payload: bytes) -> Optional[str]:
+    """C, R, L or ?; None for what is no message of ours."""
+    try:
+        document = json.loads(payload)
+    except ValueError:
+        return None
+    if not isinstance(document, dict) or not isinstance(document.get("object"), str):
+        return None
+    return _NAMES.get(document["object"].strip().lower(), _OTHER)
+
+
+def pixels_of(letter: str) -> List[List[int]]:
+    """64 colours, row by row."""
+    rows, color = _LETTERS[letter]
+    return [list(color) if mark == "#" else [0, 0, 0] for row in rows for mark in row]
+
+
+class SenseHatDisplay:
+    def __init__(self, hat: Any, config: MqttConfig, shown_s: float = SHOWN_S) -> None:
+        """Raises: MqttUnavailableError, OSError when the broker cannot be reached."""
+        self._hat, self._topic, self._shown_s = hat, config.topic, shown_s
+        self._until_s = 0.0
+        self.is_subscribed = threading.Event()
+        self._client = make_client(config, "")
+        self._client.on_connect = self._subscribe
+        self._client.on_subscribe = lambda *_: self.is_subscribed.set()
+        self._client.on_message = self._show
+        self._client.connect(config.host, config.port)
+
+    def run(self, should_stop: threading.Event) -> None:
+        while not should_stop.is_set():
+            if self._client.loop(0.1) != 0:
+                self._come_back(should_stop)
+            if self._until_s and time.monotonic() >= self._until_s:
+                self._until_s = 0.0
+                self._hat.clear()
+        self._client.disconnect()
+
+    def _come_back(self, should_stop: threading.Event) -> None:
+        try:
+            self._client.reconnect()
+        except OSError as error:
+            log.warning("the broker does not answer: %s", error)
+            should_stop.wait(1.0)
+
+    def _subscribe(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        client.subscribe(self._topic, qos=1)
+
+    def _show(self, client: Any, userdata: Any, message: Any) -> None:
+        letter = letter_of(message.payload)
+        if letter is None:
+            log.warning('a message that is not {"object": label} on %s', message.topic)
+            return
+        self._hat.set_pixels(pixels_of(letter))
+        self._until_s = time.monotonic() + self._shown_s
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    parser = argparse.ArgumentParser(description="Shows on a Sense HAT what the camera has seen.")
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--port", type=int, default=1883)
+    parser.add_argument("--topic", default=MqttConfig.topic)
+    options = parser.parse_args(arguments)
+    config = MqttConfig(options.host, options.port, options.topic)
+    try:
+        hat = importlib.import_module("sense_hat").SenseHat()
+        SenseHatDisplay(hat, config).run(threading.Event())
+    except ImportError as error:
+        print("sense_hat cannot be loaded (%s); install it with: apt-get install sense-hat" % error, file=sys.stderr)
+        return 1
+    except (MqttUnavailableError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""Messages for machines nearby, over a real mosquitto where there is one."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any, Iterator, List, Tuple
+
+import pytest
+
+from device.config import MqttConfig
+from device.mqtt_output import MqttOutput
+from device.sense_hat_display import SenseHatDisplay, letter_of, pixels_of
+from tests.device.agents import until
+from tests.device.models import GREEN, RED, plain
+from tests.device.seen import Watched
+
+pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed here")
+MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="there is no mosquitto here; Debian has it")
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Tuple[str, int]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = tmp_path / "mosquitto.conf"
+    settings.write_text("listener %d 127.0.0.1\nallow_anonymous true\n" % port)
+    process = subprocess.Popen([str(MOSQUITTO), "-c", str(settings)], stderr=subprocess.DEVNULL)
+    until(lambda: answers(port))
+    yield "127.0.0.1", port
+    process.terminate()
+    process.wait()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def subscriber(host: str, port: int, heard: List[Tuple[str, Any]]) -> Any:
+    mqtt = importlib.import_module("paho.mqtt.client")
+    client = mqtt.Client(importlib.import_module("paho.mqtt.enums").CallbackAPIVersion.VERSION2)
+    ready = threading.Event()
+    client.on_message = lambda _, __, message: heard.append((message.topic, json.loads(message.payload)))
+    client.on_subscribe = lambda *_: ready.set()
+    client.connect(host, port)
+    client.loop_start()
+    client.subscribe("#")
+    assert ready.wait(10)
+    return client
+
+
+@needs_broker
+def test_events_are_published_in_the_form_that_the_sorter_reads(tmp_path: Path, broker: Tuple[str, int]) -> None:
+    model, heard = Watched(tmp_path / "model"), []  # type: ignore[var-annotated]
+    client = subscriber(*broker, heard)
+    output = MqttOutput(MqttConfig(*broker), "kitchen-1")
+    for color in (RED, GREEN, (90, 90, 90)):
+        output(model.seen(plain(color)))
+    until(lambda: len(heard) == 3)
+    output.stop()
+    client.disconnect()
+    client.loop_stop()
+    objects = [{"object": label} for label in ("landfill", "compost", "unknown")]
+    assert heard == [("deeplens/trash/infer", each) for each in objects]
+
+
+def test_a_broker_that_is_away_holds_up_nobody(tmp_path: Path) -> None:
+    model = Watched(tmp_path / "model")
+    output = MqttOutput(MqttConfig("127.0.0.1", 9), "kitchen-1")
+    seen = model.seen(plain(RED))
+    started = time.monotonic()
+    for _ in range(500):
+        output(seen)
+    assert time.monotonic() - started < 20
+    output.stop()
+
+
+@pytest.mark.parametrize(
+    ("payload", "letter"),
+    [
+        (b'{"object": "compost"}', "C"),
+        (b'{"object": "Recycling"}', "R"),
+        (b'{"object": "Landfill\\n"}', "L"),
+        (b'{"object": "unknown"}', "?"),
+        (b'{"object": "cat"}', "?"),
+        (b"Loading object detection model", None),
+        (b'["compost"]', None),
+        (b'{"object": 3}', None),
+    ],
+)
+def test_a_letter_stands_for_each_object(payload: bytes, letter: Any) -> None:
+    assert letter_of(payload) == letter
+
+
+def test_letters_have_the_documented_colours() -> None:
+    colors = {"C": [0, 255, 0], "R": [0, 0, 255], "L": [255, 0, 0], "?": [255, 103, 0]}
+    for letter, color in colors.items():
+        pixels = pixels_of(letter)
+        assert len(pixels) == 64
+        assert 8 < pixels.count(color) < 40
+        assert all(pixel in (color, [0, 0, 0]) for pixel in pixels)
+
+
+@needs_broker
+def test_a_sense_hat_shows_what_the_camera_published_and_goes_dark(
+    tmp_path: Path, broker: Tuple[str, int], deeplens: Any
+) -> None:
+    hats = importlib.import_module("sense_hat")
+    display = SenseHatDisplay(hats.SenseHat(), MqttConfig(*broker), shown_s=0.3)
+    stop = threading.Event()
+    thread = threading.Thread(target=display.run, args=(stop,))
+    thread.start()
+    assert display.is_subscribed.wait(10)
+    output = MqttOutput(MqttConfig(*broker), "kitchen-1")
+    output(Watched(tmp_path / "model").seen(plain(GREEN)))
+    until(lambda: len(hats.shown) >= 2)
+    stop.set()
+    thread.join()
+    output.stop()
+    assert hats.shown[0] == pixels_of("C")
+    assert hats.shown[-1] == [[0, 0, 0]] * 64
