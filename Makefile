@@ -11,6 +11,7 @@ BINSIGHT_HOME ?=
 BINSIGHT_PORT ?=
 FILE ?=
 NAME ?=
+MODEL ?=
 OUT ?=
 
 # What is set nowhere must stay unset for the programs, so that their own defaults hold.
@@ -30,7 +31,7 @@ TYPED := $(wildcard app.py benchmarks chalicelib device training scripts)
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run admin-key test device-test verify-ledger backup restore campaign lint check package image-uris requirements hooks clean
+.PHONY: help setup demo run admin-key test device-test verify-ledger backup restore campaign bench lint check package image-uris requirements hooks clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -66,6 +67,10 @@ restore: ## Make a home of a backup: FILE=<backup.tar.gz> BINSIGHT_HOME=<a new f
 campaign: ## Measure, and write the figures: NAME=registry OUT=<figures.json>
 	@$(SETUP) test
 	$(API) -m benchmarks.campaigns.$(NAME) --out "$(OUT)"
+
+bench: ## Compare with a bare program: NAME=overhead, or NAME=throughput|decoding MODEL=<model.tar.gz> DATA=<photos>
+	@$(SETUP) test
+	$(API) -m benchmarks.$(NAME) $(if $(MODEL),--model "$(MODEL)" --photos "$(DATA)")
 
 test: ## Run the tests
 	@$(SETUP) test training-test
