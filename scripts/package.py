@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ STAGES = ("dev", "prod")
 # What of the model runtime needs numpy or an engine stays out of the Lambda; the rest is vendored into it.
 HEAVY_RUNTIME = {"predictor.py", "references.py", "ssd.py", "tensor.py"}
 STATIC_FILES = ("openapi.yaml", "training/jobs/*.json")
+CORS = "BINSIGHT_CORS_ORIGIN"
+PASSED_ON = (CORS, "BINSIGHT_BUDGET_USD")
+ALLOWED_ORIGIN = "gatewayresponse.header.Access-Control-Allow-Origin"
 MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -128,12 +132,19 @@ def lambda_python() -> str | None:
     return found.stdout.strip() if found.returncode == 0 else None
 
 
-def finish_template(path: Path) -> dict[str, Any]:
-    """Chalice names the Python that ran it; the functions run on Lambda's that the requirements were chosen for."""
+def finish_template(path: Path, settings: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Chalice names the Python that ran it; the functions run on Lambda's that the requirements were chosen for.
+
+    What `settings` say of PASSED_ON reaches the functions; the gateway's own answers allow the same web origin as ours.
+    """
     template: dict[str, Any] = json.loads(path.read_text())
+    passed_on = {name: settings[name] for name in PASSED_ON if settings.get(name)}
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["Runtime"] = f"python{RUNTIME_VERSION}"
+            resource["Properties"].setdefault("Environment", {}).setdefault("Variables", {}).update(passed_on)
+        if resource["Type"] == "AWS::ApiGateway::GatewayResponse" and CORS in passed_on:
+            resource["Properties"]["ResponseParameters"][ALLOWED_ORIGIN] = f"'{passed_on[CORS]}'"
     path.write_text(json.dumps(template, indent=2) + "\n")
     return template
 

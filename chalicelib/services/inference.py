@@ -10,6 +10,7 @@ from chalicelib.domain.alias import Alias
 from chalicelib.domain.errors import (
     EmptyImageError,
     EndpointTimeoutError,
+    IllegalTransitionError,
     ModelNotFoundError,
     NoPromotedModelError,
     RecordNotFoundError,
@@ -17,6 +18,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.fleet_records import Shards
 from chalicelib.domain.inference import Prediction, ServedModel, Task
+from chalicelib.domain.model import ModelState
 from chalicelib.domain.ports import Clock, EndpointRuntime, IdSource, RecordStore
 from chalicelib.services.canary import Canaries
 from chalicelib.services.timed_cache import TimedCache
@@ -112,6 +114,12 @@ class Inference:
             model = records.model_from(self.store.get(records.model_key(model_id)))
         except RecordNotFoundError as error:
             raise ModelNotFoundError(f"There is no model '{model_id}'; GET /models lists them.") from error
+        if model.state is not ModelState.APPROVED:
+            raise IllegalTransitionError(
+                f"Model {model.id} is {model.state.value}; only approved models answer.",
+                state=model.state.value,
+                legal=[ModelState.APPROVED.value],
+            )
         live = self._live_as(model.task, model_id)
         return live or model.served_at(f"binsight-pinned-{model_id}")
 

@@ -43,13 +43,16 @@ IAM_ACTIONS = {
     "create_endpoint": ["sagemaker:CreateEndpoint", "sagemaker:AddTags"],
     "create_endpoint_config": ["sagemaker:CreateEndpointConfig", "sagemaker:AddTags"],
     "create_model": ["sagemaker:CreateModel", "sagemaker:AddTags", "iam:PassRole"],
+    "create_processing_job": ["sagemaker:CreateProcessingJob", "sagemaker:AddTags", "iam:PassRole"],
     "create_training_job": ["sagemaker:CreateTrainingJob", "sagemaker:AddTags", "iam:PassRole"],
     "delete_endpoint": ["sagemaker:DeleteEndpoint"],
     "delete_endpoint_config": ["sagemaker:DeleteEndpointConfig"],
     "delete_model": ["sagemaker:DeleteModel"],
     "describe_endpoint": ["sagemaker:DescribeEndpoint"],
+    "describe_processing_job": ["sagemaker:DescribeProcessingJob"],
     "describe_training_job": ["sagemaker:DescribeTrainingJob"],
     "invoke_endpoint": ["sagemaker:InvokeEndpoint"],
+    "stop_processing_job": ["sagemaker:StopProcessingJob"],
     "stop_training_job": ["sagemaker:StopTrainingJob"],
 }
 NO_REQUEST = {"client"}
@@ -257,3 +260,20 @@ def gateway_event(method: str, path: str) -> dict[str, Any]:
         "body": "",
         "isBase64Encoded": False,
     }
+
+
+def test_a_web_origin_given_at_packaging_reaches_the_functions_and_the_gateways_own_answers(
+    built: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "sam.json"
+    copy.write_text((built / "sam.json").read_text())
+
+    settings = {"BINSIGHT_CORS_ORIGIN": "https://shop.example", "BINSIGHT_BUDGET_USD": "9"}
+
+    finished = package.finish_template(copy, settings)
+
+    for function in of_type(finished, "AWS::Serverless::Function").values():
+        variables = function["Environment"]["Variables"]
+        assert settings.items() <= variables.items()
+    for answer in of_type(finished, "AWS::ApiGateway::GatewayResponse").values():
+        assert answer["ResponseParameters"][package.ALLOWED_ORIGIN] == "'https://shop.example'"

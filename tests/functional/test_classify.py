@@ -12,7 +12,8 @@ import pytest
 
 from tests.device.models import BLUE, GREEN, RED, banknotes, jpeg, plain, png
 from tests.functional.client import Answer, Client
-from tests.functional.service import Service
+from tests.functional.conftest import Archives
+from tests.functional.service import Service, register
 
 THREADS = 8
 PHOTOS_EACH = 25
@@ -101,6 +102,12 @@ def test_a_pinned_model_that_does_not_exist_is_named(serving: Service) -> None:
 def test_a_pinned_model_of_another_task_is_refused(serving: Service) -> None:
     answer = serving.client.call("POST", "/classify?model=bins-1", jpeg(plain(RED)))
     assert (answer.status, answer.problem) == (409, "task-mismatch")
+
+
+def test_a_pinned_model_that_nobody_approved_does_not_answer(serving: Service, archives: Archives) -> None:
+    waiting = register(serving.client, archives["classify"])["id"]
+    answer = serving.client.call("POST", f"/classify?model={waiting}", jpeg(plain(RED)))
+    assert (answer.status, answer.problem) == (409, "illegal-transition")
 
 
 def test_a_connection_serves_many_requests(serving: Service) -> None:
