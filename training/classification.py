@@ -95,8 +95,8 @@ def train_on_backbone(
     backbone = load_backbone(prefix, mx.sym.Variable(settings.input_name), settings.pooled_stages)
     mean, deviation = [settings.pixel_mean] * 3, [settings.pixel_std] * 3
     frozen = {
-        **load_weights(backbone.arguments, backbone.auxiliary),
         **load_weights(*normalization_parameters(mean, deviation)),
+        **load_weights(backbone.arguments, backbone.auxiliary),
     }
     head = objective.head(backbone.features, len(data.train.labels), settings)
     cut = cut_layer(backbone, settings.finetune_layers)

@@ -9,7 +9,7 @@ from training.datasets.duplicates import group_duplicates
 from training.datasets.photo_set import Photo, PhotoSet
 
 SPLITS = ("train", "validation", "test")
-DEFAULT_SHARES = (0.7, 0.15, 0.15)
+DEFAULT_SHARES = (0.75, 0.1, 0.15)
 
 
 @dataclass(frozen=True)

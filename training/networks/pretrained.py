@@ -37,17 +37,23 @@ def load_backbone(prefix: Path, data: Any, pooled_stages: int = 1) -> Backbone:
         )
     symbol = mx.sym.load(str(symbol_path))
     parameters = mx.nd.load(str(parameter_paths[-1]))
-    pooling = _last_global_pooling(symbol)
-    embedded = symbol.get_internals()[f"{pooling}_output"]
-    earlier = [_mean_of(embedded, end) for end in stage_ends(embedded)[: pooled_stages - 1]]
-    joined = mx.sym.Concat(embedded, *earlier, dim=1, name="pools") if earlier else embedded
-    features = mx.sym.Flatten(joined(data=normalized(data)), name=FEATURES)
+    features = _features_of(symbol, data, pooled_stages)
     return Backbone(
         features,
         _pick(parameters, "arg:", features.list_arguments()),
         _pick(parameters, "aux:", features.list_auxiliary_states()),
-        tuple(node["name"] for node in _nodes(embedded) if node["op"] == "Convolution"),
+        tuple(node["name"] for node in _nodes(features) if node["op"] == "Convolution"),
     )
+
+
+def _features_of(symbol: Any, data: Any, pooled_stages: int) -> Any:
+    internals = symbol.get_internals()
+    if f"{FEATURES}_output" in internals.list_outputs():
+        return internals[f"{FEATURES}_output"](data=data)  # a network of ours: normalization and pooling are in it
+    embedded = internals[f"{_last_global_pooling(symbol)}_output"]
+    earlier = [_mean_of(embedded, end) for end in stage_ends(embedded)[: pooled_stages - 1]]
+    joined = mx.sym.Concat(embedded, *earlier, dim=1, name="pools") if earlier else embedded
+    return mx.sym.Flatten(joined(data=normalized(data)), name=FEATURES)
 
 
 def _pick(parameters: Mapping[str, Any], kind: str, wanted: list[str]) -> dict[str, Any]:

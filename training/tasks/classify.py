@@ -10,11 +10,12 @@ from PIL import Image
 
 from device.runtime.predictor import Predictor
 from training.calibrate import Calibration, calibrate_model
-from training.datasets.channel import read_channel, write_channel
-from training.datasets.folder import import_folder
+from training.datasets.channel import ChannelPhoto, read_channel, write_channel
+from training.datasets.formats import import_photos, list_photos
 from training.datasets.photo_set import PhotoSet, require_trainable
 from training.datasets.rendered import WASTE, render_waste, write_rendered_waste
 from training.datasets.split import split_photos
+from training.evaluation import Evaluation
 from training.figures import evaluate
 from training.tasks.task import PreparedData, Task
 
@@ -24,7 +25,7 @@ SELF_TEST_SIDE_PX = 64
 
 def prepare(data: Path | None, rendered: Path, channels: Path, seed: int) -> PreparedData:
     """Raises: DatasetError, for data that cannot be trained on."""
-    photos = require_trainable(import_folder(data or _render(rendered, seed)))
+    photos = require_trainable(import_photos(data or _render(rendered, seed), "classify"))
     return write_split(photos, channels, seed)
 
 
@@ -47,8 +48,16 @@ def calibrate_photos(predictor: Predictor, channels: Path) -> Calibration:
     return calibrate_model(predictor, read_channel(channels / "train"), read_channel(channels / "validation"))
 
 
-def evaluate_photos(predictor: Predictor, source: Path) -> dict[str, Any]:
-    return evaluate(predictor, read_channel(source))
+def evaluate_photos(predictor: Predictor, source: Path) -> Evaluation:
+    return evaluate(predictor, listed(source, "classify", predictor))
+
+
+def listed(source: Path, task: str, predictor: Predictor) -> Sequence[ChannelPhoto]:
+    """The photos of any data set; what is left out of it is said. Raises: DatasetError."""
+    listing = list_photos(source, task, predictor.manifest.label_names)
+    if listing.skipped or listing.notes:
+        print("\n".join(listing.report().lines()), flush=True)
+    return listing.photos
 
 
 def headline(figures: Mapping[str, Any]) -> str:
@@ -70,7 +79,7 @@ CLASSIFY = Task(
     # Chosen for two slow cores: rendered photos from scratch in about a minute, a frozen backbone's head in seconds.
     from_scratch={"image_size": "64", "epochs": "24", "average_decay": "0.98", "max_seconds": "100"},
     pretrained={
-        "image_size": "224",
+        "image_size": "256",
         "optimizer": "adam",
         "learning_rate": "0.003",
         "weight_decay": "0.1",
