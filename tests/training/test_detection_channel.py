@@ -145,3 +145,15 @@ def test_two_photos_of_one_name_stay_two(tmp_path: Path) -> None:
     paths = [photo.path for photo in read_boxed_photos(tmp_path / "channel").photos]
     assert len(set(paths)) == 2
     assert all(path.is_file() for path in paths)
+
+
+def test_classes_of_another_set_are_found_by_their_names(tmp_path: Path) -> None:
+    box = {"class_id": 0, "left": 4, "top": 4, "width": 20, "height": 20}
+    cash = {"image_size": [{"width": 64, "height": 48, "depth": 3}], "annotations": [box]}
+    line = {"source-ref": "a.jpg", "cash": cash, "cash-metadata": {"class-map": {"0": "coin", "1": "note"}}}
+    (tmp_path / "m.manifest").write_text(json.dumps(line) + "\n")
+    boxed = read_boxed_photos(tmp_path / "m.manifest", ["note", "coin"])
+    assert boxed.labels == ("note", "coin")
+    assert boxed.photos[0].rows[0][0] == 1.0
+    with pytest.raises(DatasetError, match="class coin has no name among note, stamp"):
+        read_boxed_photos(tmp_path / "m.manifest", ["note", "stamp"])

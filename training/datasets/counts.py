@@ -26,7 +26,7 @@ def read_counts(labels: Path) -> CountedPhotos:
     photos: list[ChannelPhoto] = []
     skipped: list[Skipped] = []
     for number, (name, count) in _lines(labels):
-        path = next((p for p in _candidates(labels.parent, name) if p.is_file()), None)
+        path = next((p for p in candidates(labels.parent, name) if p.is_file()), None)
         if not count.isdecimal():
             skipped.append(Skipped(f"{labels.name} line {number}", f"{count!r} is no count"))
         elif path is None:
@@ -51,7 +51,7 @@ def _lines(labels: Path) -> Iterator[tuple[int, tuple[str, str]]]:
         raise DatasetError(f"{labels} is not UTF-8: {error}") from error
 
 
-def _candidates(folder: Path, name: str) -> list[Path]:
+def candidates(folder: Path, name: str) -> list[Path]:
     return [folder / "images" / f"{name}{suffix}" for suffix in PHOTO_SUFFIXES]
 
 

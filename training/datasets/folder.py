@@ -2,12 +2,20 @@
 
 from pathlib import Path
 
-from training.datasets.photo_set import DatasetError, ImportReport, PhotoSet, Skipped
-from training.datasets.reading import PHOTO_SUFFIXES, read_photos
+from training.datasets.channel import ChannelPhoto
+from training.datasets.labels import label_notes
+from training.datasets.listing import Listing, photo_set
+from training.datasets.photo_set import DatasetError, PhotoSet, Skipped
+from training.datasets.reading import PHOTO_SUFFIXES
 
 
 def import_folder(folder: Path) -> PhotoSet:
     """Raises: DatasetError, where there is no such folder, or no folder of photos in it."""
+    return photo_set(list_folder(folder))
+
+
+def list_folder(folder: Path) -> Listing:
+    """Names of folders are the labels. Raises: DatasetError, as above."""
     if not folder.is_dir():
         raise DatasetError(f"there is no folder {folder}")
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
@@ -15,16 +23,13 @@ def import_folder(folder: Path) -> PhotoSet:
         raise DatasetError(
             f"{folder} has no folders in it: put the photos of each class in a folder named after the class"
         )
-    named = [(path, class_folder.name.strip()) for class_folder in classes for path in _files(class_folder)]
-    labelled = [(path, label) for path, label in named if _is_photo(path)]
+    named = [(path, class_folder.name) for class_folder in classes for path in _files(class_folder)]
+    photos = tuple(ChannelPhoto(path, label.strip()) for path, label in named if _is_photo(path))
     strays = [Skipped(str(path), "not a .jpg, .png or .webp file") for path, _ in named if not _is_photo(path)]
     strays += [Skipped(str(path), "not in a class folder") for path in _files(folder)]
-    photos, unreadable = read_photos(labelled)
-    labels = tuple(sorted({photo.label for photo in photos}))
-    empty = [label for label in sorted({path.name.strip() for path in classes}) if label not in labels]
-    notes = tuple(f"class {label} is left out: it has no readable photo" for label in empty)
-    report = ImportReport(str(folder), len(photos), tuple(strays + unreadable), notes)
-    return PhotoSet(labels, tuple(photos), report)
+    empty = sorted({path.name.strip() for path in classes} - {photo.label for photo in photos})
+    notes = [f"class {label} is left out: it has no photo" for label in empty]
+    return Listing(str(folder), photos, tuple(strays), (*notes, *label_notes(label for _, label in named)))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,23 @@ def read_boxed_photos(source: Path, labels: Sequence[str] | None = None) -> Boxe
         skipped += left_out
     if not photos:
         raise DatasetError(f"{manifest} names no photo")
+    photos = [_in_order_of(labels, photo) for photo in photos] if labels else photos
     return BoxedSet(_labels(photos, labels), tuple(photos), ImportReport(str(manifest), len(photos), tuple(skipped)))
+
+
+def _in_order_of(labels: Sequence[str], photo: BoxedPhoto) -> BoxedPhoto:
+    """Classes by their names, where the map has names: another set may number them otherwise.
+
+    Raises: DatasetError, for a class that is not among the labels.
+    """
+    names = photo.class_names
+    if all(name == str(index) for index, name in names.items()):
+        return photo
+    strangers = sorted({names.get(int(row[0]), str(int(row[0]))) for row in photo.rows} - set(labels))
+    if strangers:
+        raise DatasetError(f"{photo.path.name}: class {strangers[0]} has no name among {', '.join(labels)}")
+    rows = tuple((float(labels.index(names[int(row[0])])), *row[1:]) for row in photo.rows)
+    return replace(photo, rows=rows, class_names=dict(enumerate(labels)))
 
 
 def find_manifest(source: Path) -> Path:
@@ -119,7 +135,7 @@ def _read_photo(document: Mapping[str, Any], manifest: Path, number: int) -> tup
         size = document[attribute]["image_size"][0]
         width_px, height_px = int(size["width"]), int(size["height"])
         for annotation in document[attribute]["annotations"]:
-            row = _row(annotation, width_px, height_px)
+            row = clipped_row(annotation, width_px, height_px)
             if row is None:
                 skipped.append(Skipped(f"{path.name} (line {number})", f"a box outside the photo: {annotation}"))
             else:
@@ -130,7 +146,7 @@ def _read_photo(document: Mapping[str, Any], manifest: Path, number: int) -> tup
     return BoxedPhoto(path, (width_px, height_px), tuple(rows), class_names), skipped
 
 
-def _row(annotation: Mapping[str, Any], width_px: int, height_px: int) -> Row | None:
+def clipped_row(annotation: Mapping[str, Any], width_px: int, height_px: int) -> Row | None:
     """The part of the box inside the photo; None where less than two pixels of it are."""
     left, top = float(annotation["left"]), float(annotation["top"])
     right, bottom = left + float(annotation["width"]), top + float(annotation["height"])
