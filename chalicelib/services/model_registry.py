@@ -144,7 +144,7 @@ def live_as(alias: Alias | None, id_: str) -> list[str]:
     """In which places of its task's alias the model stands."""
     if alias is None:
         return []
-    places = {"primary": alias.primary}
+    places = {"primary": alias.primary, "canary": alias.canary}
     return [place for place, served in places.items() if served and served.model_id == id_]
 
 

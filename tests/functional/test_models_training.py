@@ -137,8 +137,8 @@ def test_a_local_job_is_recorded_by_its_name_once(training: TrainingService) -> 
     [
         ({"job": "wsate"}, 404, "unknown-definition", "banknotes, waste"),
         ({"job": "banknotes"}, 422, "invalid-field", "SageMaker"),
-        ({"job": "waste", "data": "/no/such/folder"}, 422, "invalid-field", "no folder"),
-        ({"job": "waste", "data": {"train": "/a"}}, 422, "invalid-field", "one folder"),
+        ({"job": "waste", "data": "/no/such/folder"}, 422, "invalid-field", "no '/no/such"),
+        ({"job": "waste", "data": {"train": "/a"}}, 422, "invalid-field", "one set"),
         ({"job": "waste", "epochs": 3}, 422, "invalid-field", "epochs"),
         ({"job": "waste", "upload": "x"}, 422, "invalid-field", "no other of them"),
         ({"job": "../../etc/passwd"}, 422, "invalid-field", "job"),

@@ -15,11 +15,11 @@ from chalicelib.adapters.job_definitions import JobFiles
 from chalicelib.bootstrap import embedded_services, embedded_trainer
 from tests.functional.service import Service, running, settings_of
 
-# Says as the real one does: options --name, --data, --out, --work, and --set=NAME=VALUE for each hyperparameter.
+# Says as the real one does: options --task, --name, --data, --out, --work, and --set=NAME=VALUE for each hyperparameter.
 PROGRAM = """
 import argparse, pathlib, shutil, sys, time
 parser = argparse.ArgumentParser()
-for option in ("--name", "--out", "--work", "--data"):
+for option in ("--task", "--name", "--out", "--work", "--data"):
     parser.add_argument(option)
 parser.add_argument("--set", action="append", default=[])
 options = parser.parse_args(sys.argv[2:])

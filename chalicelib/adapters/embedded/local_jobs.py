@@ -33,16 +33,16 @@ class LocalJobs(JobRunner):
             raise _refused("job", f"'{order.definition.algorithm}' runs on SageMaker only; take another definition.")
         for channel, place in order.data.items():
             if channel not in (WHOLE_SET, PRETRAINED):
-                raise _refused("data", "give one folder of photos: the job splits it itself.")
-            if channel == WHOLE_SET and not Path(place).is_dir():
-                raise _refused("data", f"there is no folder '{place[:200]}' on this machine.")
+                raise _refused("data", "give one set of photos: the job splits it itself.")
+            if channel == WHOLE_SET and not Path(place).exists():
+                raise _refused("data", f"there is no '{place[:200]}' on this machine.")
 
     def start(self, order: JobOrder) -> None:
         document = {
             "kind": "training",
             "definition": order.definition.name,
             "task": order.definition.task.value,
-            "data": dict(order.data),
+            "data": {channel: str(Path(place).resolve()) for channel, place in order.data.items()},
             "hyperparameters": dict(order.hyperparameters),
         }
         self._folders.add(order.name, document)

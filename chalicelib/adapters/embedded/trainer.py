@@ -81,6 +81,11 @@ class Trainer:
 
 
 def _options(order: dict[str, dict[str, str]], job: JobFolder, name: object) -> list[str]:
-    options = [f"--name={name}", f"--out={job.out.resolve()}", f"--work={job.work.resolve()}"]
+    options = [
+        f"--task={order['task']}",
+        f"--name={name}",
+        f"--out={job.out.resolve()}",
+        f"--work={job.work.resolve()}",
+    ]
     places = {"": "--data", "pretrained": "--pretrained"}
     return options + [f"{places[channel]}={place}" for channel, place in order["data"].items()]
