@@ -19,6 +19,7 @@ from training.detection.training import train_detector
 from training.export import ExportRequest, export, rounded
 from training.layout import ContainerLayout, TrainingError, run_in_container
 from training.mxnet_import import mx
+from training.networks.small import FIXED_PARAMETERS
 from training.settings import TrainSettings
 from training.trained_network import TrainedNetwork
 from training.weights import Checkpoints
@@ -82,10 +83,17 @@ def describe(network: TrainedNetwork, settings: TrainSettings, layout: Container
         **network.facts,
         "hyperparameters": dataclasses.asdict(settings),
         "photos": counts,
+        "parameters": parameter_count(network),
         "history": list(network.history),
         "seconds": round(network.seconds, 1),
         "mxnet": mx.__version__,
     }
+
+
+def parameter_count(network: TrainedNetwork) -> int:
+    """How many numbers there are to learn: normalization statistics and what is never trained are none."""
+    arguments = set(network.answer.list_arguments()) - set(FIXED_PARAMETERS)
+    return sum(int(network.weights[name].size) for name in arguments if name in network.weights)
 
 
 def main() -> int:

@@ -11,15 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from device.runtime.artifact import ArtifactError
 from device.runtime.manifest import ManifestError
 from training.calibrate import calibrate_model, choose_decision
 from training.datasets.channel import read_channel
 from training.datasets.folder import import_folder
 from training.datasets.photo_set import DatasetError, PhotoSet, require_trainable
-from training.job import REPOSITORY, JobError, JobRequest, code_revision
+from training.job import REPOSITORY, JobError, JobRequest, code_revision, summary
 from training.package import Draft, PackagingError, Provenance, add_calibration, add_self_test, finish
 from training.starter.card import write_card
 from training.starter.cross_validation import FOLDS, HeldOut, Trial, fold_figures, held_out_answers, pooled
@@ -54,10 +52,7 @@ def finish_starter(trial: Trial, draft: Draft, answers: Sequence[HeldOut], out: 
     add_calibration(draft, type(calibration)(decision, calibration.scene, calibration.references))
     figures = fold_figures(answers, labels, decision["temperature"])
     manifest = json.loads((draft.folder / "manifest.json").read_text())
-    draft.write(
-        metrics={"cross_validation": {name: value for name, value in figures.items() if name != "confusion"}},
-        training={**manifest["training"], "photos": counts},
-    )
+    draft.write(metrics={"test": summary(figures)}, training={**manifest["training"], "photos": counts})
     add_self_test(draft, TASKS["classify"].self_test_photos(SEED))
     digest = finish(draft, out / "model.tar.gz")
     metrics = {"labels": labels, "digest": digest, "decision": decision, "cross_validation": figures}
@@ -69,14 +64,7 @@ def write_beside(draft: Draft, metrics: dict[str, Any], out: Path) -> None:
     (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     manifest = json.loads((draft.folder / "manifest.json").read_text())
     size = (out / "model.tar.gz").stat().st_size
-    (out / "card.md").write_text(write_card(metrics, manifest, size, parameter_count(draft.folder)))
-
-
-def parameter_count(folder: Path) -> int:
-    import onnx
-
-    weights = onnx.load(str(folder / "model.onnx")).graph.initializer
-    return int(sum(np.prod(tensor.dims) for tensor in weights))
+    (out / "card.md").write_text(write_card(metrics, manifest, size, draft.facts["parameters"]))
 
 
 def _provenance(photos: PhotoSet, sources: Sequence[dict[str, str]]) -> Provenance:

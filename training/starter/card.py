@@ -29,20 +29,22 @@ The shipped weights are trained on {train_photos} of the photos, with the recipe
 on the answers of the five folds.
 
 ## What it is not
-The photos are of one object, from above, on a white board, in two households' light. Photos of another place look
+The photos are of one object, from above, on a white board, under a few lights. Photos of another place look
 different, and the model says so: `unknown` with `unlike_training`, or one of the light and sharpness reasons, is the
 product working. Train on your own photos for your own place.
 
 ## How it was trained
 {parameters:,} parameters in {convolutions} convolutions at {size}x{size} pixels, operators that DeepLens runs
-(engines: {engines}). {bytes:,} bytes packed. The recipe is `training/starter/recipe.json`; to reproduce model and
-figures, with the photos below in one folder per class:
+(engines: {engines}). {bytes:,} bytes packed. The recipe is `training/starter/recipe.json`. To reproduce model
+and figures, with the photos below in one folder per class:
 
     .venv/bin/python -m training.starter --data <folder>
 
 Training set fingerprint `{fingerprint}`, seed {seed}.
 
 ## Photos
+Exact duplicates were removed.
+
 | photos | source | licence |
 |---|---|---|
 {sources}
