@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import urlencode
 
-from device.cloud_errors import BusyError, CaptivePortalError, RefusedError, RevokedKeyError
+from device.cloud_errors import BusyError, CaptivePortalError, CloudError, RefusedError, RevokedKeyError
 from device.sequences import Range
 from device.transport import Answer, Transport
 
@@ -59,7 +59,7 @@ class Cloud:
         answer = self.transport.ask(str(place["method"]), str(place["url"]), data, place["headers"])
         # 412: these bytes arrived before, and only the answer was lost.
         if answer.status not in (200, 201, 204, 412):
-            raise _refusal(answer)
+            raise refusal_of(answer)
 
     def _path(self) -> str:
         return "/devices/%s" % self.device
@@ -81,7 +81,7 @@ class Cloud:
         self._measure_clock(answer)
         if answer.status in (200, 201, 304):
             return answer
-        raise _refusal(answer)
+        raise refusal_of(answer)
 
     def _measure_clock(self, answer: Answer) -> None:
         try:
@@ -103,7 +103,8 @@ def document_of(answer: Answer) -> Dict[str, Any]:
     return document
 
 
-def _refusal(answer: Answer) -> Exception:
+def refusal_of(answer: Answer) -> CloudError:
+    """What an answer that is none means."""
     if 300 <= answer.status < 400:
         return CaptivePortalError("somebody redirects to %s" % answer.headers.get("location", "nowhere")[:80])
     if answer.status == 429 or answer.status >= 500:

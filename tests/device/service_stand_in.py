@@ -101,7 +101,7 @@ class Service:
         return sum(abs(expected[name] - found[name]) for name in expected) / 2 < 0.02
 
     def _events(self, batch: Dict[str, Any]) -> Told:
-        self.events += batch["events"]
+        self.events += [dict(each, boot=batch["boot"]) for each in batch["events"]]
         return told({"acknowledged": max(each["sequence"] for each in batch["events"]), "gaps": [], "results": []})
 
     def _target(self, digest: Optional[str], deployment: Optional[str], direction: str = "factory") -> Dict[str, Any]:

@@ -1,0 +1,133 @@
+"""The whole camera, made of agent.json: frame loop, agent, poster and outputs, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import random
+import signal
+import threading
+from pathlib import Path
+from typing import Any, Callable, List, Optional, Tuple
+
+from device.agent import Agent
+from device.boot import Boot
+from device.camera import CameraUnavailableError, open_camera
+from device.capture import Capture
+from device.cloud import Cloud
+from device.config import AgentConfig
+from device.display import Display
+from device.events import Events
+from device.frame_loop import FrameLoop, Seen
+from device.frame_source import FrameSource
+from device.frame_spool import FrameSpool
+from device.model_store import ModelStore
+from device.mqtt_output import MqttOutput, MqttUnavailableError
+from device.outbox import Outbox
+from device.posting import Poster
+from device.transport import Transport
+
+log = logging.getLogger(__name__)
+# Of the outbox' bytes: frames go first anyway, but they need not fill the disk before.
+_FRAMES_SHARE = 0.5
+
+
+class Station:
+    """listeners: told of every event beside MQTT, e.g. Greengrass' shim."""
+
+    def __init__(self, config: AgentConfig, listeners: Tuple[Callable[[Seen], None], ...] = ()) -> None:
+        """Raises: OSError when the home cannot be used."""
+        home = config.home
+        home.mkdir(parents=True, exist_ok=True)
+        self._stops: List[Callable[[], None]] = []
+        self.boot = Boot(home / "boot.json")
+        spool = FrameSpool(home / "frames", int(config.outbox_bytes * _FRAMES_SHARE))
+        self.outbox = Outbox(home / "events", self.boot.id, spool, config.outbox_bytes)
+        self.store = ModelStore(home / "models", config.keep_free_bytes)
+        self.source = FrameSource(lambda: open_camera(config.camera.kind, config.camera.options))
+        self.loop = FrameLoop(self.source, self._watchers(config, spool, listeners))
+        cloud = Cloud(config.service, config.device, config.key, Transport(config.ca_file))
+        self.agent = Agent(home, cloud, self.store, self.loop, self.boot, self.outbox, config.engine, config.threads)
+        self.poster = Poster(cloud, self.outbox, spool)
+        self._threads = [
+            threading.Thread(target=self.agent.run, name="agent", daemon=True),
+            threading.Thread(target=self.poster.run, name="poster", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """What the last start left to run sees frames before anybody is asked."""
+        self.loop.start()
+        self.agent.begin()
+        for thread in self._threads:
+            thread.start()
+        log.info("boot %s; model %s", self.boot.id, (self.loop.digest or "none yet")[:12])
+
+    def stop(self) -> None:
+        self.agent.stop()
+        self.poster.stop()
+        self.loop.stop()
+        for thread in self._threads:
+            thread.join(5.0)
+        for stop in self._stops:
+            stop()
+        self.agent.keep_counters()
+        self.outbox.close()
+
+    def _watchers(
+        self, config: AgentConfig, spool: FrameSpool, listeners: Tuple[Callable[[Seen], None], ...]
+    ) -> Tuple[Callable[[Seen], None], ...]:
+        heard = (*listeners, *self._made(lambda: MqttOutput(config.mqtt, config.device) if config.mqtt else None))
+        watchers: List[Callable[[Seen], None]] = [Events(config.results, self.outbox, heard)]
+        watchers += self._made(lambda: Display(config.display) if config.display else None)
+        if config.capture.samplers:
+            watchers += self._made(lambda: Capture(config.capture, spool, random.Random()))
+        return tuple(watchers)
+
+    def _made(self, make: Callable[[], Any]) -> Tuple[Any, ...]:
+        """An output that cannot be had is left out, with the reason: the camera's work does not depend on it."""
+        try:
+            output: Optional[Any] = make()
+        except (OSError, MqttUnavailableError) as error:
+            log.error("an output is left out: %s", error)
+            return ()
+        if output is None:
+            return ()
+        self._stops.append(output.stop)
+        return (output,)
+
+
+def run_until_stopped(config: AgentConfig, listeners: Tuple[Callable[[Seen], None], ...] = ()) -> None:
+    """In the process' main thread; SIGTERM and SIGINT end it. Raises: OSError, CameraUnavailableError."""
+    check_camera(config)
+    station = Station(config, listeners)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    station.start()
+    stopping.wait()
+    station.stop()
+
+
+def check_camera(config: AgentConfig) -> None:
+    """A plug-in whose library is missing will not come by waiting. Raises: CameraUnavailableError."""
+    try:
+        open_camera(config.camera.kind, config.camera.options).close()
+    except CameraUnavailableError:
+        raise
+    except RuntimeError as error:
+        log.warning("the camera gives nothing yet: %s", error)
+
+
+def capture_once(config: AgentConfig, folder: Path) -> Path:
+    """One frame as a JPEG with the next number in the folder. Raises: CameraError, OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = [int(path.stem.rpartition("-")[2]) for path in folder.glob("frame-[0-9]*.jpg")]
+    camera = open_camera(config.camera.kind, config.camera.options)
+    try:
+        image = camera.next_frame()
+    finally:
+        camera.close()
+    if image is None:
+        raise OSError("the camera has no more frames")
+    path = folder / ("frame-%06d.jpg" % (max(numbers, default=0) + 1))
+    image.save(str(path), "JPEG", quality=92)
+    return path
