@@ -1,4 +1,4 @@
-"""/count and /detect through networks that the project's own code trains here in seconds, on rendered bins and coins."""
+"""/count and /detect through networks that the project's own code trains here, on rendered bins and coins."""
 
 from __future__ import annotations
 
