@@ -1,6 +1,5 @@
 """Figures of a classifier, from probabilities (n, classes) and targets (n,): pure numpy, no framework."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +11,22 @@ ECE_BINS = 15
 
 
 @dataclass(frozen=True)
+class ReliabilityBin:
+    """Mean confidence and accuracy of the photos whose confidence lies in one bin."""
+
+    photos: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
 class ClassificationScores:
     accuracy: float
     macro_recall: float
     macro_f1: float
     recall: tuple[float, ...]  # NaN for a class without photos
     precision: tuple[float, ...]
+    f1: tuple[float, ...]
     confusion: tuple[tuple[int, ...], ...]  # rows: true class
 
 
@@ -35,6 +44,7 @@ def classification_scores(probabilities: Floats, targets: Ints) -> Classificatio
         macro_f1=float(f1[present].mean()),
         recall=tuple(recall.tolist()),
         precision=tuple(precision.tolist()),
+        f1=tuple(f1.tolist()),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
     )
 
@@ -51,27 +61,19 @@ def balanced_log_loss(probabilities: Floats, targets: Ints) -> float:
 
 def expected_calibration_error(probabilities: Floats, targets: Ints, bins: int = ECE_BINS) -> float:
     """Mean distance between confidence and accuracy over equally wide bins of confidence, weighted by their photos."""
+    found = reliability(probabilities, targets, bins)
+    return sum(each.photos * abs(each.confidence - each.accuracy) for each in found) / len(targets)
+
+
+def reliability(probabilities: Floats, targets: Ints, bins: int = ECE_BINS) -> list[ReliabilityBin]:
+    """Equally wide bins of confidence, those without photos left out."""
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
     place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(confidence[place == b].sum() - right[place == b].sum()) for b in np.unique(place)]
-    return float(sum(gaps) / len(targets))
+    members = [place == number for number in np.unique(place)]
+    return [ReliabilityBin(int(m.sum()), float(confidence[m].mean()), float(right[m].mean())) for m in members]
 
 
 def accuracy_at_coverage(probabilities: Floats, targets: Ints, coverage: float) -> float:
     """Accuracy among the `coverage` share of photos of which the model is surest."""
     kept = np.argsort(-probabilities.max(axis=1), kind="stable")[: max(1, round(coverage * len(targets)))]
     return float((probabilities[kept].argmax(axis=1) == targets[kept]).mean())
-
-
-def bootstrap_interval(
-    figure: Callable[[Floats, Ints], float], probabilities: Floats, targets: Ints, rounds: int = 300, seed: int = 0
-) -> tuple[float, float]:
-    """95% interval of a figure over resampled photos, every class keeping its number of photos."""
-    rng = np.random.default_rng(seed)
-    members = [np.flatnonzero(targets == target) for target in np.unique(targets)]
-    values = []
-    for _ in range(rounds):
-        drawn = np.concatenate([rng.choice(some, len(some)) for some in members])
-        values.append(figure(probabilities[drawn], targets[drawn]))
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from training.bootstrap import bootstrap_intervals, wilson_interval
 from training.calibrate import ambiguous_margin, best_temperature, class_thresholds, with_temperature
 from training.metrics import (
     accuracy_at_coverage,
     balanced_log_loss,
-    bootstrap_interval,
     classification_scores,
     expected_calibration_error,
+    reliability,
 )
 from training.references import distances, reference_features
 
@@ -61,11 +62,31 @@ def test_accuracy_at_coverage_keeps_the_surest_photos() -> None:
 def test_the_bootstrap_interval_holds_the_figure_and_narrows_with_more_photos() -> None:
     def width(photos: int) -> float:
         probabilities, targets = sampled(1.0, photos)
-        low, high = bootstrap_interval(lambda p, t: classification_scores(p, t).accuracy, probabilities, targets)
+        right = probabilities.argmax(axis=1) == targets
+        low, high = bootstrap_intervals({"accuracy": lambda rows: float(right[rows].mean())}, targets)["accuracy"]
         assert low <= classification_scores(probabilities, targets).accuracy <= high
         return high - low
 
     assert width(2000) < width(100) / 2
+
+
+def test_a_figure_without_a_value_for_some_draw_has_no_interval() -> None:
+    figures = {"never": lambda rows: None, "always": lambda rows: 1.0}
+    assert bootstrap_intervals(figures, [0, 0, 1]) == {"always": [1.0, 1.0]}
+
+
+def test_an_interval_of_a_share_says_how_little_few_photos_prove() -> None:
+    assert wilson_interval(3, 3) == [0.4385, 1.0]
+    assert wilson_interval(0, 3)[0] == 0.0
+    assert wilson_interval(900, 1000) == pytest.approx([0.88, 0.917], abs=1e-3)
+
+
+def test_the_reliability_bins_hold_every_photo_and_give_the_calibration_error() -> None:
+    probabilities, targets = sampled(2.0, 500)
+    bins = reliability(probabilities, targets)
+    assert sum(each.photos for each in bins) == 500
+    gaps = sum(each.photos * abs(each.confidence - each.accuracy) for each in bins) / 500
+    assert expected_calibration_error(probabilities, targets) == pytest.approx(gaps)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])

@@ -5,9 +5,9 @@ import pytest
 
 from training.detection.boxes import overlap
 from training.detection.evaluation import (
-    average_precision,
     choose_thresholds,
     evaluate_detections,
+    measure_frames,
     over_threshold,
 )
 from training.detection.frames import Frame, make_frame
@@ -21,6 +21,10 @@ def frame(*rows: tuple[float, ...]) -> Frame:
 
 def detections(*rows: tuple[float, ...]) -> np.ndarray:
     return np.array(rows, dtype=np.float32).reshape(-1, 6)
+
+
+def average_precision(found: list[np.ndarray], frames: list[Frame], label: int) -> float | None:
+    return evaluate_detections(found, frames, [0.5], [1.0]).precision[label]
 
 
 def test_overlap_is_the_shared_area_over_the_united() -> None:
@@ -81,3 +85,20 @@ def test_the_threshold_lies_in_the_middle_between_true_and_false_boxes() -> None
 def test_a_frame_without_objects_or_boxes_is_right() -> None:
     metrics = evaluate_detections([detections()], [frame()], [0.5], [5.0])
     assert (metrics.count_right, metrics.sum_right, metrics.map50) == (1.0, 1.0, None)
+
+
+def test_drawing_frames_anew_gives_the_figures_of_those_frames() -> None:
+    frames = [frame((0, *LEFT_HALF)), frame((0, *LEFT_HALF)), frame()]
+    found = [detections((0, 0.9, *LEFT_HALF)), detections(), detections((0, 0.8, *LEFT_HALF))]
+    measured = measure_frames(found, frames, [0.5], [1.0])
+    again = evaluate_detections([found[1], found[1], found[2]], [frames[1], frames[1], frames[2]], [0.5], [1.0])
+    assert measured.metrics(np.array([1, 1, 2])) == again
+    assert measured.metrics(np.array([0])).map50 == 1.0
+
+
+def test_the_curve_tells_recall_and_precision_from_the_surest_box_on() -> None:
+    frames = [frame((0, *LEFT_HALF), (0, *RIGHT_HALF))]
+    found = [detections((0, 0.9, *LEFT_HALF), (0, 0.8, 0.2, 0.2, 0.3, 0.3), (0, 0.7, *RIGHT_HALF))]
+    curve = measure_frames(found, frames, [0.5], [1.0]).curve(0, np.array([0]))
+    assert curve is not None
+    assert curve == pytest.approx(np.array([[0.5, 1.0], [0.5, 0.5], [1.0, 2 / 3]]))

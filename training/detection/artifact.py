@@ -1,4 +1,4 @@
-"""A packaged detector on photos with boxes: thresholds chosen on validation photos, figures on any.
+"""A packaged detector on photos with boxes: its answers, and the thresholds chosen on validation photos.
 
 Everything goes through the runtime that serves, so the boxes are those that the API and the camera would answer.
 """
@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from device.runtime.predictor import Answer, Predictor
@@ -18,11 +16,9 @@ from training.calibrate import Calibration, scene_quantiles
 from training.detection.augmentation import compose_frames
 from training.detection.channel import BoxedPhoto, load_frames
 from training.detection.evaluation import (
-    DetectionMetrics,
     Detections,
     choose_thresholds,
     class_counts,
-    evaluate_detections,
     over_threshold,
 )
 from training.detection.frames import Frame
@@ -35,7 +31,6 @@ MOST_ADDED = 4  # composed frames hold two to five objects where frames hold one
 COMPOSING_SEED = 0
 MARGINS = (0.1, 0.08, 0.06, 0.04, 0.02, 0.0)
 DOUBTED_SHARE = 0.05  # of right answers that the margin may call ambiguous
-BOOTSTRAP_ROUNDS = 300
 
 
 @dataclass(frozen=True)
@@ -101,64 +96,7 @@ def _right(detected: DetectedFrames, thresholds: Sequence[float]) -> list[Detect
     ]
 
 
-def evaluate_detector(predictor: Predictor, photos: Sequence[BoxedPhoto]) -> dict[str, Any]:
-    """Figures of the frames as they are; where they hold one object each, also of frames composed of two to five."""
-    frames = load_frames(photos, predictor.manifest.input)
-    plain = detect_frames(predictor, frames, "evaluating")
-    known = [answer for answer in plain.answers if not answer.result.unknown]
-    return {
-        "task": "detect",
-        "labels": list(predictor.manifest.label_names),
-        **_flat(_metrics(predictor, plain), predictor),
-        **_composed_figures(predictor, composed_of(frames)),
-        "answered_share": round(len(known) / max(1, len(plain.answers)), 4),
-        "intervals_95": _intervals(predictor, plain),
-    }
-
-
 def composed_of(frames: Sequence[Frame]) -> list[Frame]:
     if not frames or np.mean([frame.count for frame in frames]) > FEW_OBJECTS:
         return []
     return compose_frames(frames, COMPOSED_PER_FRAME * len(frames), MOST_ADDED, COMPOSING_SEED)
-
-
-def _composed_figures(predictor: Predictor, composed: Sequence[Frame]) -> dict[str, Any]:
-    if not composed:
-        return {}
-    several = detect_frames(predictor, composed, "evaluating composed frames")
-    return {f"composed_{name}": value for name, value in _flat(_metrics(predictor, several), predictor).items()}
-
-
-def _metrics(predictor: Predictor, detected: DetectedFrames) -> DetectionMetrics:
-    manifest = predictor.manifest
-    thresholds = [manifest.decision.thresholds[label] for label in manifest.label_names]
-    values = [label.value for label in manifest.labels]
-    return evaluate_detections(detected.detections, detected.frames, thresholds, values)
-
-
-def _flat(metrics: DetectionMetrics, predictor: Predictor) -> dict[str, Any]:
-    figures: dict[str, Any] = {"photos": metrics.photos}
-    optional = {"map50": metrics.map50, "count_right": metrics.count_right, "sum_right": metrics.sum_right}
-    figures.update({name: round(value, 4) for name, value in optional.items() if value is not None})
-    names = predictor.manifest.label_names
-    found = {names[index]: round(value, 4) for index, value in metrics.precision.items() if value is not None}
-    return {**figures, "precision50": found}
-
-
-def _intervals(predictor: Predictor, detected: DetectedFrames, seed: int = 0) -> dict[str, list[float]]:
-    """95% intervals over resampled frames."""
-    random = np.random.default_rng(seed)
-    drawn = [_resampled(detected, random) for _ in range(BOOTSTRAP_ROUNDS)]
-    metrics = [_metrics(predictor, each) for each in drawn]
-    figures = {name: [getattr(each, name) for each in metrics] for name in ("map50", "count_right", "sum_right")}
-    return {
-        name: [round(float(edge), 4) for edge in np.percentile(values, [2.5, 97.5])]
-        for name, values in figures.items()
-        if None not in values
-    }
-
-
-def _resampled(detected: DetectedFrames, random: np.random.Generator) -> DetectedFrames:
-    rows: NDArray[np.int64] = random.integers(len(detected.frames), size=len(detected.frames))
-    frames = tuple(detected.frames[row] for row in rows)
-    return DetectedFrames(frames, tuple(detected.detections[row] for row in rows), ())

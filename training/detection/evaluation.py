@@ -16,7 +16,9 @@ from training.detection.boxes import overlap
 from training.detection.frames import Frame
 
 Detections = npt.NDArray[np.float32]
+Hits = npt.NDArray[np.float32]
 CLASS, SCORE, BOX = 0, 1, slice(2, 6)
+LEAST_OVERLAP = 0.5
 LOWEST_THRESHOLD, HIGHEST_THRESHOLD = 0.1, 0.95
 
 
@@ -31,47 +33,82 @@ class DetectionMetrics:
     sum_right: float | None
 
 
+@dataclass(frozen=True)
+class MeasuredFrames:
+    """Each frame judged once, so that figures of any choice of frames are cheap.
+
+    hits: by class and frame, rows of score and whether it found an object. objects: (frames, classes).
+    """
+
+    hits: tuple[tuple[Hits, ...], ...]
+    objects: npt.NDArray[np.int64]
+    count_right: npt.NDArray[np.bool_]
+    sum_right: npt.NDArray[np.bool_] | None
+
+    def metrics(self, rows: npt.NDArray[np.int64] | None = None) -> DetectionMetrics:
+        """Of the frames `rows`, one as often as it is named; of all of them when not given."""
+        chosen = np.arange(len(self.objects)) if rows is None else rows
+        precision = {index: self.average_precision(index, chosen) for index in range(len(self.hits))}
+        known = [value for value in precision.values() if value is not None]
+        return DetectionMetrics(
+            photos=len(chosen),
+            map50=float(np.mean(known)) if known else None,
+            precision=precision,
+            count_right=_share(self.count_right[chosen]),
+            sum_right=None if self.sum_right is None else _share(self.sum_right[chosen]),
+        )
+
+    def average_precision(self, class_index: int, rows: npt.NDArray[np.int64]) -> float | None:
+        """Area under the precision-recall curve, every point of it; a second hit of one object is a miss."""
+        curve = self.curve(class_index, rows)
+        if curve is None:
+            return None
+        envelope = np.maximum.accumulate(curve[::-1, 1])[::-1]
+        return float((envelope * np.diff(curve[:, 0], prepend=0.0)).sum())
+
+    def curve(self, class_index: int, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64] | None:
+        """(n, 2): recall and precision down to every detection, surest first; None where no frame holds the class."""
+        objects = int(self.objects[rows, class_index].sum())
+        if objects == 0:
+            return None
+        scored = np.concatenate([np.empty((0, 2), dtype=np.float32), *(self.hits[class_index][row] for row in rows)])
+        found = np.cumsum(scored[np.argsort(-scored[:, 0], kind="stable"), 1], dtype=np.float64)
+        return np.stack([found / objects, found / np.arange(1, len(found) + 1)], axis=1)
+
+
+def measure_frames(
+    detections: Sequence[Detections],
+    frames: Sequence[Frame],
+    thresholds: Sequence[float],
+    values: Sequence[float | None],
+) -> MeasuredFrames:
+    """`thresholds` and `values` are by class; precision takes every detection, counts and sums those over them."""
+    classes = len(thresholds)
+    kept = [over_threshold(rows, thresholds) for rows in detections]
+    truth = [class_counts(frame.classes, classes) for frame in frames]
+    counted = [class_counts(rows[:, CLASS], classes) for rows in kept]
+    return MeasuredFrames(
+        hits=tuple(_class_hits(detections, frames, index) for index in range(classes)),
+        objects=np.array(truth, dtype=np.int64).reshape(len(frames), classes),
+        count_right=np.array([one == other for one, other in zip(counted, truth, strict=True)], dtype=bool),
+        sum_right=_sum_right(counted, truth, values),
+    )
+
+
 def evaluate_detections(
     detections: Sequence[Detections],
     frames: Sequence[Frame],
     thresholds: Sequence[float],
     values: Sequence[float | None],
 ) -> DetectionMetrics:
-    """`thresholds` and `values` are by class; precision takes every detection, counts and sums those over them."""
-    precision = {index: average_precision(detections, frames, index) for index in range(len(thresholds))}
-    known = [value for value in precision.values() if value is not None]
-    kept = [over_threshold(rows, thresholds) for rows in detections]
-    return DetectionMetrics(
-        photos=len(frames),
-        map50=float(np.mean(known)) if known else None,
-        precision=precision,
-        count_right=_share(
-            [
-                class_counts(rows[:, CLASS], len(thresholds)) == _truth(frame, len(thresholds))
-                for rows, frame in zip(kept, frames, strict=True)
-            ]
-        ),
-        sum_right=_sum_right(kept, frames, values),
-    )
+    return measure_frames(detections, frames, thresholds, values).metrics()
 
 
-def average_precision(
-    detections: Sequence[Detections], frames: Sequence[Frame], class_index: int, least_overlap: float = 0.5
-) -> float | None:
-    """Area under the precision-recall curve, every point of it; a second hit of one object is a miss."""
-    objects = sum(int((frame.classes == class_index).sum()) for frame in frames)
-    if objects == 0:
-        return None
-    hits = [
-        _hits(rows[rows[:, CLASS] == class_index], frame.boxes[frame.classes == class_index], least_overlap)
+def _class_hits(detections: Sequence[Detections], frames: Sequence[Frame], index: int) -> tuple[Hits, ...]:
+    return tuple(
+        _hits(rows[rows[:, CLASS] == index], frame.boxes[frame.classes == index], LEAST_OVERLAP)
         for rows, frame in zip(detections, frames, strict=True)
-    ]
-    scored = np.concatenate([np.empty((0, 2), dtype=np.float32), *hits])
-    right = scored[np.argsort(-scored[:, 0], kind="stable"), 1]
-    found = np.cumsum(right)
-    precision = found / np.arange(1, len(right) + 1)
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    return float((envelope * right).sum() / objects)
+    )
 
 
 def _hits(rows: Detections, truth: npt.NDArray[np.float32], least_overlap: float) -> npt.NDArray[np.float32]:
@@ -122,22 +159,17 @@ def _widest_run(flags: npt.NDArray[np.bool_]) -> tuple[int, int]:
     return int(starts[longest]), int(ends[longest]) - 1
 
 
-def _truth(frame: Frame, class_count: int) -> tuple[int, ...]:
-    return class_counts(frame.classes, class_count)
-
-
-def _sum_right(kept: Sequence[Detections], frames: Sequence[Frame], values: Sequence[float | None]) -> float | None:
+def _sum_right(
+    counted: Sequence[tuple[int, ...]], truth: Sequence[tuple[int, ...]], values: Sequence[float | None]
+) -> npt.NDArray[np.bool_] | None:
     known = [value for value in values if value is not None]
     if len(known) != len(values):
         return None
     worth = np.array(known)
-    return _share(
-        [
-            bool(abs(worth[rows[:, CLASS].astype(np.int64)].sum() - worth[frame.classes].sum()) < 1e-6)
-            for rows, frame in zip(kept, frames, strict=True)
-        ]
-    )
+    apart = (np.array(counted, dtype=float) - np.array(truth, dtype=float)).reshape(-1, len(worth)) @ worth
+    right: npt.NDArray[np.bool_] = np.abs(apart) < 1e-6
+    return right
 
 
-def _share(right: Sequence[bool]) -> float:
-    return float(np.mean(right)) if right else 0.0
+def _share(right: npt.NDArray[np.bool_]) -> float:
+    return float(right.mean()) if len(right) else 0.0

@@ -7,16 +7,17 @@ from typing import Any
 from PIL import Image
 
 from device.runtime.predictor import Predictor
-from training.datasets.channel import read_channel, write_channel
-from training.datasets.counts import import_counts, read_counts, up_to
-from training.datasets.photo_set import DatasetError, PhotoSet, require_trainable
+from training.datasets.channel import write_channel
+from training.datasets.counts import up_to
+from training.datasets.formats import import_photos
+from training.datasets.photo_set import PhotoSet, require_trainable
 from training.datasets.rendered_bins import MOST_OBJECTS, render_bin, write_rendered_bins
 from training.datasets.split import split_photos
+from training.evaluation import Evaluation
 from training.figures import evaluate
-from training.tasks.classify import calibrate_photos
+from training.tasks.classify import calibrate_photos, listed
 from training.tasks.task import PreparedData, Task
 
-LABELS_FILE = "labels.csv"
 RENDERED_PHOTOS = 3600
 SELF_TEST_SIDE_PX = 96
 
@@ -26,8 +27,8 @@ def prepare(data: Path | None, rendered: Path, channels: Path, seed: int) -> Pre
 
     Raises: DatasetError, for data that cannot be trained on.
     """
-    labels = _labels_file(data) if data else write_rendered_bins(rendered, RENDERED_PHOTOS, seed)
-    within, beyond = up_to(import_counts(labels), MOST_OBJECTS)
+    source = data or write_rendered_bins(rendered, RENDERED_PHOTOS, seed)
+    within, beyond = up_to(import_photos(source, "count"), MOST_OBJECTS)
     split = split_photos(require_trainable(within), seed=seed)
     test = PhotoSet((*within.labels, *beyond.labels), split.test.photos + beyond.photos)
     for name, part in {"train": split.train, "validation": split.validation, "test": test}.items():
@@ -37,19 +38,8 @@ def prepare(data: Path | None, rendered: Path, channels: Path, seed: int) -> Pre
     return PreparedData(within.fingerprint(), counts, [*within.report.lines(), note])
 
 
-def _labels_file(source: Path) -> Path:
-    labels = source / LABELS_FILE if source.is_dir() else source
-    if not labels.is_file():
-        raise DatasetError(
-            f"there is no {labels}: counting needs a {LABELS_FILE} with columns id and expected_quantity"
-        )
-    return labels
-
-
-def evaluate_counts(predictor: Predictor, source: Path) -> dict[str, Any]:
-    is_table = source.is_file() or (source / LABELS_FILE).is_file()
-    photos = read_counts(_labels_file(source)).photos if is_table else read_channel(source)
-    return evaluate(predictor, photos)
+def evaluate_counts(predictor: Predictor, source: Path) -> Evaluation:
+    return evaluate(predictor, listed(source, "count", predictor))
 
 
 def headline(figures: Mapping[str, Any]) -> str:

@@ -11,11 +11,14 @@ from PIL import Image, ImageDraw
 
 from device.runtime.predictor import Predictor
 from training.calibrate import Calibration
+from training.datasets.formats import import_boxes
 from training.datasets.photo_set import DatasetError
 from training.datasets.rendered_coins import coin_values, render_table, write_rendered_coins
-from training.detection.artifact import calibrate_detector, evaluate_detector
+from training.detection.artifact import calibrate_detector
 from training.detection.channel import BoxedPhoto, BoxedSet, read_boxed_photos, write_boxed_channel
+from training.detection.figures import evaluate_detector
 from training.detection.split import split_sequences
+from training.evaluation import Evaluation
 from training.tasks.task import PreparedData, Task
 
 RENDERED_FRAMES = 1800
@@ -25,7 +28,7 @@ SELF_TEST_CHOICES = 24
 
 def prepare(data: Path | None, rendered: Path, channels: Path, seed: int) -> PreparedData:
     """The tail of each sequence of frames is held out, after a gap. Raises: DatasetError."""
-    boxed = read_boxed_photos(data or write_rendered_coins(rendered, RENDERED_FRAMES, seed))
+    boxed = import_boxes(data or write_rendered_coins(rendered, RENDERED_FRAMES, seed))
     split = split_sequences(boxed.photos)
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
     for name, photos in parts.items():
@@ -55,8 +58,8 @@ def calibrate_frames(predictor: Predictor, channels: Path) -> Calibration:
     return calibrate_detector(predictor, parts[0].photos, parts[1].photos)
 
 
-def evaluate_frames(predictor: Predictor, source: Path) -> dict[str, Any]:
-    return evaluate_detector(predictor, read_boxed_photos(source, predictor.manifest.label_names).photos)
+def evaluate_frames(predictor: Predictor, source: Path) -> Evaluation:
+    return evaluate_detector(predictor, import_boxes(source, predictor.manifest.label_names).photos)
 
 
 def headline(figures: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from device.runtime.predictor import Predictor
 from training.calibrate import Calibration
+from training.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Task:
     model_name: str
     prepare: Callable[[Path | None, Path, Path, int], PreparedData]
     calibrate: Callable[[Predictor, Path], Calibration]
-    evaluate: Callable[[Predictor, Path], dict[str, Any]]
+    evaluate: Callable[[Predictor, Path], Evaluation]
     headline: Callable[[Mapping[str, Any]], str]
     self_test_photos: Callable[[int], Sequence[Image.Image]]
     from_scratch: Mapping[str, str]
