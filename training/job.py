@@ -17,8 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from device.runtime.artifact import ArtifactError
-from device.runtime.manifest import ManifestError
+from device.runtime.manifest import MANIFEST_FILE, ManifestError
+from training.card.write import write_card
+from training.datasets.balance import balance_lines, channel_counts
 from training.datasets.photo_set import DatasetError
+from training.evaluation import Evaluation
+from training.golden import ANSWERS_NAME, POOLS, newest_pool, write_golden_answers
 from training.package import Draft, PackagingError, Provenance, add_calibration, add_self_test, begin, finish
 from training.prepare import write_hyperparameters
 from training.tasks import TASKS, PreparedData
@@ -44,6 +48,7 @@ class JobRequest:
     seed: int = 0
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     sources: Sequence[Mapping[str, str]] = ()
+    pools: Path | None = None  # the folder of the golden pools; None: the model answers none
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def run_job(request: JobRequest) -> JobResult:
     task = TASKS[request.task]
     layout = request.work / "ml"
     data = task.prepare(request.data, request.work / "rendered", layout / "input" / "data", request.seed)
-    print("\n".join(data.report), flush=True)
+    print("\n".join([*data.report, *balance_lines(channel_counts(layout / "input" / "data" / "train"))]), flush=True)
     write_hyperparameters(layout, job_hyperparameters(request), request.pretrained)
     run_training(request, layout)
     return package_job(request, layout, data)
@@ -92,17 +97,27 @@ def package_job(request: JobRequest, layout: Path, data: PreparedData) -> JobRes
         calibration = task.calibrate(predictor, channels)
     add_calibration(draft, calibration)
     with draft.predictor() as predictor:
-        metrics = {name: task.evaluate(predictor, channels / name) for name in ("validation", "test")}
+        measured = {name: task.evaluate(predictor, channels / name) for name in ("test", "validation")}
+    metrics = {name: each.figures for name, each in measured.items()}
     draft.write(metrics={name: summary(figures) for name, figures in metrics.items()})
     add_self_test(draft, task.self_test_photos(request.seed))
-    return _finished(request, channels / "test", draft, metrics)
-
-
-def _finished(request: JobRequest, held_out: Path, draft: Draft, metrics: Mapping[str, Any]) -> JobResult:
     artifact = request.out / "model.tar.gz"
     digest = finish(draft, artifact)
+    _tell(request, draft, measured, digest)
+    return JobResult(artifact, digest, metrics, channels / "test")
+
+
+def _tell(request: JobRequest, draft: Draft, measured: Mapping[str, Evaluation], digest: str) -> None:
+    """What lies beside the artifact: metrics.json, the card, and the answers to the golden pool."""
+    metrics = {name: each.figures for name, each in measured.items()}
     (request.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    return JobResult(artifact, digest, metrics, held_out)
+    manifest = json.loads((draft.folder / MANIFEST_FILE).read_text())
+    titles = {"test": "photos held out", "validation": "validation photos (temperature and thresholds chosen on them)"}
+    write_card(request.out, manifest, {titles[name]: each for name, each in measured.items()}, digest)
+    pool = newest_pool(request.pools, request.task) if request.pools else None
+    if pool is not None:
+        with draft.predictor() as predictor:
+            write_golden_answers(predictor, pool, digest, request.out / ANSWERS_NAME)
 
 
 def summary(figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,6 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--task", choices=sorted(TASKS), default="classify")
     parser.add_argument("--name", default="", help="of the model")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pools", type=Path, default=POOLS, help="the folder of the golden pools")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyperparameter")
     options = parser.parse_args(arguments)
     pairs = [text.partition("=") for text in options.set]
@@ -156,6 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name=options.name,
         seed=options.seed,
         hyperparameters={name: value for name, _, value in pairs},
+        pools=options.pools,
     )
     try:
         result = run_job(request)

@@ -4,7 +4,8 @@ The layout (`SAGEMAKER_BASE_DIR` replaces /opt/ml):
 
     processing/input/artifact/model.tar.gz    the training job's own output
     processing/input/data/<channel>           train, validation and test, as the training job had them
-    processing/output/                        model.tar.gz and metrics.json; `failure` when there is no model
+    processing/output/                        model.tar.gz, metrics.json, card.md, card.html and golden-answers.json;
+                                              `failure` when there is no model
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from device.runtime.artifact import ArtifactError
 from device.runtime.manifest import ManifestError
 from training.datasets.channel import channel_lines
 from training.datasets.photo_set import DatasetError
+from training.golden import POOLS
 from training.job import JobRequest, package_job
 from training.package import PackagingError
 from training.tasks import TASKS, PreparedData
@@ -38,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--artifact", type=Path, default=root / "input" / "artifact" / "model.tar.gz")
     parser.add_argument("--data", type=Path, default=root / "input" / "data", help="the folder of the channels")
     parser.add_argument("--out", type=Path, default=root / "output")
+    parser.add_argument("--pools", type=Path, default=POOLS, help="the folder of the golden pools")
     options = parser.parse_args(arguments)
     try:
         return evaluate(options)
@@ -58,6 +61,7 @@ def evaluate(options: argparse.Namespace) -> int:
             data=options.data,
             task=options.task,
             name=options.name,
+            pools=options.pools,
         )
         result = package_job(request, layout, prepared(layout / "input" / "data"))
     print(f"{result.artifact} {result.digest[:12]}: {TASKS[options.task].headline(result.metrics['test'])}")
