@@ -31,7 +31,7 @@ TYPED := $(wildcard app.py benchmarks chalicelib device training scripts)
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run admin-key test device-test verify-ledger backup restore campaign bench lint check package image-uris requirements hooks clean
+.PHONY: help setup demo run admin-key test device-test verify-ledger backup restore campaign bench lint check package device-bundle image-uris requirements hooks clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -95,6 +95,10 @@ package: ## Build the Lambda's zip and CloudFormation template [STAGE=dev] into 
 	@$(SETUP) test
 	$(API) -m scripts.package "$(STAGE)"
 	.venv/bin/cfn-lint "build/package/$(STAGE)/sam.json"
+
+device-bundle: ## Pack the camera's agent with install.sh for a DeepLens or a Pi into build/device
+	@$(SETUP) test
+	@$(API) -m scripts.device_bundle build/device
 
 image-uris: ## Compare the committed table of image URIs with SageMaker's SDK (an environment of 0.5 GB)
 	@$(SETUP) service sagemaker

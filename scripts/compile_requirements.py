@@ -26,6 +26,8 @@ TARGETS: dict[str, list[str]] = {
     "training-test": TRAINING_NUMPY,
     "sagemaker": [],
     "device": ["--python-version", "3.7"],
+    "camera": SERVICE_PINS,
+    "camera-3.7": ["--python-version", "3.7"],
     "tools": [],
 }
 

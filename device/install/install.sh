@@ -1,0 +1,78 @@
+#!/bin/sh
+# Puts the camera agent on this machine: a DeepLens, a Raspberry Pi, a NUC, a laptop. Run it again to update; settings stay.
+#
+#   sudo sh install.sh [--engine onnxruntime|openvino|awscam] [--python python3.7] [--prefix /opt/binsight]
+#                      [--settings /etc/binsight] [--user binsight] [--no-packages] [--no-service]
+#
+# Afterwards: enrol the camera, let the doctor look at it, start it. The last lines say how.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+engine=onnxruntime python='' prefix=/opt/binsight settings=/etc/binsight user=binsight packages=yes service=yes
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --engine) engine=$2; shift ;;
+    --python) python=$2; shift ;;
+    --prefix) prefix=$2; shift ;;
+    --settings) settings=$2; shift ;;
+    --user) user=$2; shift ;;
+    --no-packages) packages=no ;;
+    --no-service) service=no ;;
+    *) echo "install: there is no option $1; see the head of $0" >&2; exit 2 ;;
+    esac
+    shift
+done
+
+# A DeepLens has awscam for 3.7; elsewhere the newest that there is.
+if [ -z "$python" ]; then
+    order='python3.13 python3.12 python3.11 python3.7 python3'
+    [ "$engine" = awscam ] && order=python3.7
+    for each in $order; do
+        command -v "$each" >/dev/null 2>&1 && { python=$(command -v "$each"); break; }
+    done
+fi
+[ -n "$python" ] || { echo "install: there is no Python 3.7 or 3.11 to 3.13 here; name one with --python" >&2; exit 1; }
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+case "$version" in
+3.7) requirements=camera-3.7.txt ;;
+3.11 | 3.12 | 3.13) requirements=camera.txt ;;
+*) echo "install: $python is Python $version; the packages are pinned for 3.7 and 3.11 to 3.13" >&2; exit 1 ;;
+esac
+
+mkdir -p "$prefix" "$settings"
+# The new code first beside the old, then in its place: a start in between finds one or the other.
+rm -rf "$prefix/device.new" "$prefix/device.old"
+cp -R "$here/device" "$prefix/device.new"
+[ ! -d "$prefix/device" ] || mv "$prefix/device" "$prefix/device.old"
+mv "$prefix/device.new" "$prefix/device"
+rm -rf "$prefix/device.old"
+cp "$here/ca-bundle.pem" "$prefix/ca-bundle.pem"
+
+if [ "$packages" = yes ]; then
+    # awscam was built against the numpy that the DeepLens has: only what is missing is added there.
+    if [ "$engine" = awscam ] && "$python" -c 'import numpy, PIL' 2>/dev/null; then
+        echo "install: numpy and Pillow are there already"
+    else
+        "$python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary=:all: \
+            --upgrade --target "$prefix/packages" --requirement "$here/$requirements"
+    fi
+fi
+
+program='-m device '$settings/agent.json
+[ "$engine" = awscam ] && program='-m device.lambda_function'
+if [ "$service" = yes ]; then
+    id "$user" >/dev/null 2>&1 || useradd --system --home-dir "$settings" --shell /usr/sbin/nologin --groups video "$user"
+    chown -R "$user" "$settings"
+    chmod 700 "$settings"
+    sed -e "s|@PYTHON@|$python|; s|@PREFIX@|$prefix|; s|@SETTINGS@|$settings|; s|@USER@|$user|; s|@PROGRAM@|$program|" \
+        "$here/binsight-camera.service" >/etc/systemd/system/binsight-camera.service
+    systemctl daemon-reload
+    systemctl enable binsight-camera
+fi
+
+cat <<END
+installed in $prefix under Python $version. Now:
+  cd $prefix && export PYTHONPATH=$prefix:$prefix/packages
+  $python -m device enrol $settings/agent.json --engine $engine --service https://<your service>    # then type the code
+  $python -m device doctor $settings/agent.json
+  systemctl start binsight-camera && journalctl -fu binsight-camera
+END
