@@ -50,7 +50,11 @@ class Call:
                 upload="/uploads",
                 limit_bytes=limit,
             )
+        event = self.request.to_original_event()
         try:
+            if event.get("isBase64Encoded"):
+                # Chalice's own decoding copies the text first: a quarter more time, and a photo is all of it.
+                return binascii.a2b_base64(event["body"] or "", strict_mode=True)
             body = self.request.raw_body
         except (binascii.Error, ValueError) as error:
             raise MalformedBodyError("The body is not the base64 that the gateway announced; send it again.") from error
