@@ -77,7 +77,19 @@ CLASSIFY = Task(
     headline=headline,
     self_test_photos=self_test_photos,
     # Chosen for two slow cores: rendered photos from scratch in about a minute, a frozen backbone's head in seconds.
-    from_scratch={"image_size": "64", "epochs": "24", "average_decay": "0.98", "max_seconds": "100"},
+    from_scratch={
+        "image_size": "64",
+        "pooling": "avgmax",
+        "epochs": "20",
+        "batch_size": "32",
+        "optimizer": "adam",
+        "learning_rate": "0.003",
+        "weight_decay": "0.0001",
+        "average_decay": "0.95",
+        "flip": "any",
+        "augment": "0.6",
+        "max_seconds": "100",
+    },
     pretrained={
         "image_size": "256",
         "optimizer": "adam",
