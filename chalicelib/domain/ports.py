@@ -124,6 +124,13 @@ class RecordStore(ABC):
         Raises: WriteConflictError when a version is not the expected one, StoreUnavailableError.
         """
 
+    def note(self, *writes: Write) -> None:
+        """As `write`, and as safe from a crash of the process; but a power cut may undo it.
+
+        For what is said again in a moment: the heartbeats of cameras, which need not wait for a disk.
+        """
+        self.write(*writes)
+
 
 @dataclass(frozen=True)
 class UploadTarget:

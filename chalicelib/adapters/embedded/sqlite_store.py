@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.adapters.cursors import checked, cursor_of
+from chalicelib.adapters.embedded.group_commit import GroupCommit, Waiting
 from chalicelib.adapters.embedded.schema import migrate
 from chalicelib.adapters.transactions import check_writes, key_of
 from chalicelib.domain.errors import RecordNotFoundError, StoreUnavailableError, WriteConflictError
@@ -31,6 +32,8 @@ from chalicelib.domain.ports import (
 )
 
 BUSY_TIMEOUT_S = 10.0
+# Each checkpoint syncs the whole file; with many small writes the usual 1000 pages are full in no time.
+CHECKPOINT_PAGES = 8000
 INDEX_COLUMNS = "index1_partition, index1_sort, index2_partition, index2_sort"
 COLUMNS = f"partition, sort, version, body, counters, {INDEX_COLUMNS}, expires_at_s"
 LAST_CHARACTER = "\U0010ffff"
@@ -49,7 +52,7 @@ class SqliteStore(RecordStore):
         self._path = path
         self._local = threading.local()
         self._connections: weakref.WeakSet[ThreadConnection] = weakref.WeakSet()
-        self._writing = threading.Lock()
+        self._commits = GroupCommit(self._commit_all)
         path.parent.mkdir(parents=True, exist_ok=True)
         with _vendor_errors():
             migrate(self._connection())
@@ -81,11 +84,29 @@ class SqliteStore(RecordStore):
 
     def write(self, *writes: Write) -> None:
         check_writes(writes)
-        with self._writing, _vendor_errors(), self._transaction() as connection:
-            conflicts = [key_of(write) for write in writes if not _apply(connection, write)]
-            if conflicts:
-                names = ", ".join(f"{key.partition}/{key.sort}" for key in conflicts)
-                raise WriteConflictError(f"Changed in the meantime: {names}. Read again and repeat.", keys=conflicts)
+        self._commits.write(writes)
+
+    def note(self, *writes: Write) -> None:
+        check_writes(writes)
+        self._commits.write(writes, is_durable=False)
+
+    def _commit_all(self, batch: Sequence[Waiting]) -> None:
+        """Each transaction whole or not at all, whatever becomes of the others. Raises: StoreUnavailableError."""
+        with _vendor_errors():
+            self._sync_commits(any(each.is_durable for each in batch))
+        with _vendor_errors(), self._transaction() as connection:
+            for each in batch:
+                connection.execute("SAVEPOINT one")
+                each.error = _apply_all(connection, each.writes)
+                if each.error is not None:
+                    connection.execute("ROLLBACK TO one")
+                connection.execute("RELEASE one")
+
+    def _sync_commits(self, is_durable: bool) -> None:
+        """In WAL mode NORMAL leaves the file whole after a power cut, but without its last commits."""
+        if getattr(self._local, "is_durable", True) is not is_durable:
+            self._connection().execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
+            self._local.is_durable = is_durable
 
     def backup(self, target: Path) -> None:
         """A whole copy of the running store. Raises: StoreUnavailableError."""
@@ -98,7 +119,7 @@ class SqliteStore(RecordStore):
             "DELETE FROM records WHERE (partition, sort) IN "
             "(SELECT partition, sort FROM records WHERE expires_at_s < ? ORDER BY expires_at_s LIMIT ?)"
         )
-        with self._writing, _vendor_errors(), self._transaction() as connection:
+        with self._commits.exclusively(), _vendor_errors(), self._transaction() as connection:
             return connection.execute(sql, (int(now_s), limit)).rowcount
 
     def close(self) -> None:
@@ -125,6 +146,7 @@ class SqliteStore(RecordStore):
         self._connections.add(connection)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         return connection
 
     @contextmanager
@@ -198,6 +220,18 @@ def _apply(connection: sqlite3.Connection, write: Write) -> bool:
     """False when the record is not at the expected version."""
     applier: Callable[[sqlite3.Connection, Any], bool] = _APPLIERS[type(write)]
     return applier(connection, write)
+
+
+def _apply_all(connection: sqlite3.Connection, writes: Sequence[Write]) -> Exception | None:
+    """Why the writes cannot be carried out; a body that is no JSON is the caller's own fault, not the others'."""
+    try:
+        conflicts = [key_of(write) for write in writes if not _apply(connection, write)]
+    except (TypeError, ValueError) as error:
+        return error
+    if not conflicts:
+        return None
+    names = ", ".join(f"{key.partition}/{key.sort}" for key in conflicts)
+    return WriteConflictError(f"Changed in the meantime: {names}. Read again and repeat.", keys=conflicts)
 
 
 def _version(connection: sqlite3.Connection, key: Key) -> int:
