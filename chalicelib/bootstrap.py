@@ -216,6 +216,7 @@ def make_training(settings: Settings, adapters: Adapters, versions: ModelVersion
         runner=adapters.runner,
         definitions=JobFiles(settings.definitions),
         new_id=ids,
+        pools=PackagedPools(),
     )
     return Training(
         store=adapters.store,

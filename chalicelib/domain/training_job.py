@@ -12,6 +12,7 @@ from chalicelib.domain.errors import JobMismatchError
 from chalicelib.domain.inference import Task
 
 OURS = "binsight"
+PRETRAINED = "pretrained"  # the channel of a checkpoint to begin from, and its recipe in a definition
 # Counting with a classifier, one class a number, is what the bin tutorials do.
 TASKS_OF_ALGORITHM: Mapping[str, frozenset[Task]] = {
     "image-classification": frozenset({Task.CLASSIFY, Task.COUNT}),
@@ -41,6 +42,11 @@ class JobDefinition:
     max_runtime_s: int
     spot: bool
     document: Mapping[str, Any]
+
+    def recipe(self, data: Mapping[str, str]) -> dict[str, str]:
+        """The hyperparameters for these channels: with a checkpoint to begin from they are others altogether."""
+        other = self.document.get(PRETRAINED, {}) if PRETRAINED in data else {}
+        return {name: str(value) for name, value in (other or self.hyperparameters).items()}
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class JobStatus:
 
 @dataclass(frozen=True)
 class EvaluationStatus:
-    """`files` maps model.tar.gz, card.md and card.html to names in the blob store, once completed."""
+    """`files` maps model.tar.gz, card.md, card.html, golden-answers.json to names in the blob store, once completed."""
 
     name: str
     state: JobState

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from chalicelib.domain import records
+from chalicelib.domain import fleet_records, records
 from chalicelib.domain.errors import (
     BinsightError,
     BlobNotFoundError,
@@ -20,6 +20,8 @@ from chalicelib.domain.errors import (
     RecordNotFoundError,
     WriteConflictError,
 )
+from chalicelib.domain.evaluated_answers import MAX_BYTES, evaluated_answers
+from chalicelib.domain.golden import GoldenPools
 from chalicelib.domain.ledger import Change
 from chalicelib.domain.model import FOLLOWED, Model, ModelState, artifact_name, card_name
 from chalicelib.domain.model_listing import ModelFilter
@@ -32,6 +34,7 @@ from chalicelib.domain.ports import (
     JobDefinitions,
     JobRunner,
     Put,
+    Record,
     RecordStore,
 )
 from chalicelib.domain.training_job import (
@@ -50,6 +53,7 @@ SCHEDULER = "service:scheduler"
 PAGE = 100
 CHUNK_BYTES = 1 << 20
 ARTIFACT, CARDS = "model.tar.gz", {"md": "card.md", "html": "card.html"}
+GOLDEN_ANSWERS = "golden-answers.json"
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class TrainingProgress:
     runner: JobRunner
     definitions: JobDefinitions
     new_id: IdSource
+    pools: GoldenPools
 
     def follow(self, job: str) -> None:
         """A hint that a job or an evaluation may have changed; of a job that is not ours it is ignored."""
@@ -162,6 +167,7 @@ class TrainingProgress:
             self._move(model, ModelState.FAILED, error.detail)
             return
         cards = self._keep_files(inspected.digest, status.files)
+        self._keep_answers(model, inspected.digest, status.files)
         ready = replace(
             model.moved_to(ModelState.READY),
             digest=inspected.digest,
@@ -191,6 +197,20 @@ class TrainingProgress:
         for ending in cards:
             self.blobs.copy(files[CARDS[ending]], card_name(digest, ending))
         return cards
+
+    def _keep_answers(self, model: Model, digest: str, files: Mapping[str, str]) -> None:
+        """What the model answers to the golden pool, so that no endpoint need be asked before it is promoted."""
+        if GOLDEN_ANSWERS not in files:
+            return
+        with self.blobs.open(files[GOLDEN_ANSWERS]) as stream:
+            content = stream.read(MAX_BYTES)
+        pool = self.pools.of(model.task)
+        answers = evaluated_answers(pool, digest, content)
+        if answers is None:
+            LOGGER.warning("model %s came with answers that are not those to golden pool %s", model.id, pool.name)
+            return
+        key = fleet_records.pool_key(pool.name, digest)
+        self.store.write(Put(Record(key, {"answers": dict(answers)}), expected_version=None))
 
     def _move(self, model: Model, state: ModelState, reason: str) -> None:
         details = {"from": model.state.value, "reason": reason}

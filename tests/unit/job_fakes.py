@@ -38,6 +38,7 @@ from chalicelib.services.model_versions import ModelVersions
 from chalicelib.services.training import Training
 from chalicelib.services.training_progress import TrainingProgress
 from tests.unit.memory_store import HandClock, MemoryStore
+from tests.unit.promotion_world import Pools
 
 DEFINITION = JobDefinition("waste", Task.CLASSIFY, "binsight", {"task": "classify"}, "ml.m5.xlarge", 1, 3600, False, {})
 
@@ -153,6 +154,7 @@ class Registry:
     runner: FakeRunner = field(default_factory=FakeRunner)
     blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
     inspector: FakeInspector = field(default_factory=FakeInspector)
+    pools: Pools = field(default_factory=Pools)
 
     def __post_init__(self) -> None:
         numbers = itertools.count(1)
@@ -167,6 +169,7 @@ class Registry:
             runner=self.runner,
             definitions=lambda name: DEFINITION,
             new_id=lambda: f"id{next(numbers)}",
+            pools=self.pools,
         )
         self.training = Training(
             store=self.store,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 STATES = {"Completed": JobState.COMPLETED, "Failed": JobState.FAILED, "Stopped": JobState.STOPPED}
-EVALUATED = ("model.tar.gz", "card.md", "card.html")
+EVALUATED = ("model.tar.gz", "card.md", "card.html", "golden-answers.json")
 EXISTS = "ResourceInUse"
 # SageMaker has one code for everything, `ValidationException`; only its message tells these apart.
 MISSING = ("not found", "does not exist", "could not find")

@@ -18,7 +18,7 @@ from chalicelib.domain.training_job import (
 )
 
 WHOLE_SET, PRETRAINED = "", "pretrained"
-EVALUATED = ("model.tar.gz", "card.md", "card.html")
+EVALUATED = ("model.tar.gz", "card.md", "card.html", "golden-answers.json")
 
 
 class LocalJobs(JobRunner):
