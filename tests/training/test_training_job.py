@@ -21,7 +21,7 @@ def symbol(path: Path, *operators: str) -> Path:
 
 def test_data_that_cannot_be_trained_on_ends_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert job_main(["--out", str(tmp_path / "out"), "--data", str(tmp_path / "nowhere")]) == 1
-    assert "there is no folder" in capsys.readouterr().err
+    assert f"there is no {tmp_path}" in capsys.readouterr().err
     assert not (tmp_path / "out" / "model.tar.gz").exists()
 
 
