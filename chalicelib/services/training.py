@@ -53,7 +53,7 @@ class Training:
             is_ours=True,
             definition=request.definition,
             data=request.data,
-            hyperparameters={**definition.hyperparameters, **(request.hyperparameters or {})},
+            hyperparameters={**definition.recipe(request.data), **(request.hyperparameters or {})},
             price=price.to_json(),
         )
         order = JobOrder(run.job, definition, run.data, run.hyperparameters)

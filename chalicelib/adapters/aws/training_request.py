@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.adapters.aws.image_uris import BUILT_IN, built_in_image
-from chalicelib.domain.training_job import EvaluationOrder, JobOrder
+from chalicelib.domain.training_job import EvaluationOrder, JobDefinition, JobOrder
 
 WHOLE_SET = ""
 TRAINED = ("train", "validation")
@@ -15,6 +15,7 @@ LISTED = (*TRAINED, "train_lst", "validation_lst")
 EVALUATED = (*TRAINED, "test")
 EVALUATION_INSTANCE, EVALUATION_DISK_GB, EVALUATION_MAX_S = "ml.m5.xlarge", 30, 3600
 TRAINING_DISK_GB = 50
+SHUFFLE_SEED = 0
 # Waiting for spot capacity may take as long again as the training itself.
 SPOT_WAIT_FACTOR = 2
 PROCESSING = "/opt/ml/processing"
@@ -45,10 +46,10 @@ def training_request(order: JobOrder, site: TrainingSite) -> dict[str, Any]:
     )
     request: dict[str, Any] = {
         "TrainingJobName": order.name,
-        "AlgorithmSpecification": {"TrainingImage": site.image(definition.algorithm), "TrainingInputMode": "File"},
+        "AlgorithmSpecification": algorithm(definition, site),
         "RoleArn": site.role_arn,
         "HyperParameters": hyperparameters,
-        "InputDataConfig": [_channel(name, place, built_in) for name, place in _trained_on(order).items()],
+        "InputDataConfig": [channel(name, place, definition) for name, place in _trained_on(order).items()],
         "OutputDataConfig": {"S3OutputPath": f"s3://{site.bucket}/jobs"},
         "ResourceConfig": {
             "InstanceType": definition.instance_type,
@@ -57,7 +58,7 @@ def training_request(order: JobOrder, site: TrainingSite) -> dict[str, Any]:
         },
         "StoppingCondition": stopping,
         "EnableManagedSpotTraining": definition.spot,
-        "Tags": [{"Key": "application", "Value": "binsight"}, {"Key": "definition", "Value": definition.name}],
+        "Tags": tags(definition),
     }
     if definition.spot:
         request["CheckpointConfig"] = {"S3Uri": f"s3://{site.bucket}/jobs/{order.name}/checkpoints"}
@@ -119,10 +120,44 @@ def s3_data(channels: list[Mapping[str, Any]]) -> dict[str, str]:
     return {name: place for name, place in sources.items() if place}
 
 
-def _channel(name: str, place: str, built_in: bool) -> dict[str, Any]:
+def algorithm(definition: JobDefinition, site: TrainingSite) -> dict[str, Any]:
+    """AlgorithmSpecification. Built-in algorithms print metrics that SageMaker knows; ours are in the definition."""
+    mode = definition.document.get("channels", {}).get("input_mode", "File")
+    specification = {"TrainingImage": site.image(definition.algorithm), "TrainingInputMode": mode}
+    metrics = [{"Name": name, "Regex": pattern} for name, pattern in definition.document.get("metrics", {}).items()]
+    return {**specification, "MetricDefinitions": metrics} if metrics else specification
+
+
+def tags(definition: JobDefinition) -> list[dict[str, str]]:
+    return [{"Key": "application", "Value": "binsight"}, {"Key": "definition", "Value": definition.name}]
+
+
+def channel(name: str, place: str, definition: JobDefinition) -> dict[str, Any]:
+    """One of InputDataConfig: photos as files, or piped in from the manifest that the definition names."""
+    piped = definition.document.get("channels")
+    if piped:
+        return _piped(name, place, piped)
     source = {"S3DataType": "S3Prefix", "S3Uri": place, "S3DataDistributionType": "FullyReplicated"}
-    channel: dict[str, Any] = {"ChannelName": name, "DataSource": {"S3DataSource": source}}
-    return {**channel, "ContentType": "application/x-image"} if built_in else channel
+    files: dict[str, Any] = {"ChannelName": name, "DataSource": {"S3DataSource": source}}
+    return {**files, "ContentType": "application/x-image"} if definition.algorithm in BUILT_IN else files
+
+
+def _piped(name: str, place: str, piped: Mapping[str, Any]) -> dict[str, Any]:
+    manifest = str(piped["manifest"])
+    source = {
+        "S3DataType": "AugmentedManifestFile",
+        "S3Uri": place if place.endswith((".manifest", ".jsonl")) else f"{place.rstrip('/')}/{manifest}",
+        "S3DataDistributionType": "FullyReplicated",
+        "AttributeNames": list(piped["attributes"]),
+    }
+    described = {
+        "ChannelName": name,
+        "DataSource": {"S3DataSource": source},
+        "ContentType": piped["content_type"],
+        "RecordWrapperType": piped.get("record_wrapper", "None"),
+        "InputMode": piped["input_mode"],
+    }
+    return {**described, "ShuffleConfig": {"Seed": SHUFFLE_SEED}} if name == "train" else described
 
 
 def _trained_on(order: JobOrder) -> dict[str, str]:

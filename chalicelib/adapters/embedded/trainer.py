@@ -77,7 +77,8 @@ class Trainer:
         if order["kind"] == "evaluation":
             return [*self.evaluate, *_options(order, job, order["name"]), "--artifact", order["artifact"]]
         pairs = [f"{name}={value}" for name, value in order["hyperparameters"].items()]
-        return [*self.train, *_options(order, job, order["definition"]), *(f"--set={pair}" for pair in pairs)]
+        options = _options(order, job, order["definition"])
+        return [*self.train, *options, f"--task={order['task']}", *(f"--set={pair}" for pair in pairs)]
 
 
 def _options(order: dict[str, dict[str, str]], job: JobFolder, name: object) -> list[str]:
