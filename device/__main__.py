@@ -27,8 +27,7 @@ Command = Callable[[argparse.Namespace], int]
 
 
 def run(options: argparse.Namespace) -> int:
-    run_until_stopped(read_config(options.config))
-    return 0
+    return 0 if run_until_stopped(read_config(options.config)) else 1
 
 
 def doctor(options: argparse.Namespace) -> int:

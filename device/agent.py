@@ -30,6 +30,9 @@ from device.version import VERSION
 log = logging.getLogger(__name__)
 FIRST_CHECK_S = 60.0
 LASTED_AFTER_S = 300.0
+# What a reply that lacks a member, or has another kind of it, comes to: nothing is decided by it.
+MALFORMED = (KeyError, TypeError, ValueError)
+TARGET_MEMBERS = ("deployment", "direction", "model", "digest", "nonce", "golden", "next_check_s")
 Proved = Tuple[Optional[str], Optional[str]]
 
 
@@ -118,8 +121,9 @@ class Agent:
         return reply
 
     def take_target(self, document: Dict[str, Any], etag: str) -> None:
-        self.target, self.etag = document, etag or None
-        self.next_check_s = float(document.get("next_check_s") or self.next_check_s)
+        """Raises: KeyError when a member is missing: half a target must not look like the factory's."""
+        self.target, self.etag = {name: document[name] for name in TARGET_MEMBERS}, etag or None
+        self.next_check_s = float(document["next_check_s"])
 
     def forget_target(self) -> None:
         """The next check asks as if for the first time, and proves again."""
@@ -158,7 +162,7 @@ class Agent:
     def _stepped(self, state: State) -> State:
         try:
             following = state.step(self)
-        except (CloudError, OSError) as error:
+        except (CloudError, OSError, *MALFORMED) as error:
             self._note("%s: %s" % (type(error).__name__, error))
             self.wait(self._back_off.pause_s(error))
             return Check()

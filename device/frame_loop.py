@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from device.frame_source import Frame, FrameSource
+from device.guard import guarded
 from device.runtime.decision import ModelOutputError
 from device.runtime.engines import EngineError
 from device.runtime.image_errors import InvalidImageError
@@ -46,7 +47,12 @@ class _Question:
 class FrameLoop:
     """Watchers are called with every answer, in the loop's own thread, and must not wait for anything."""
 
-    def __init__(self, source: FrameSource, watchers: Tuple[Callable[[Seen], None], ...] = ()) -> None:
+    def __init__(
+        self,
+        source: FrameSource,
+        watchers: Tuple[Callable[[Seen], None], ...] = (),
+        crashed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._source = source
         self._watchers = watchers
         self._changed = threading.Condition()
@@ -58,7 +64,7 @@ class FrameLoop:
         self._failures = 0
         self.digest: Optional[str] = None
         self.tally = Tally()
-        self._thread = threading.Thread(target=self._run, name="frames", daemon=True)
+        self._thread = threading.Thread(target=guarded(self._run, crashed), name="frames", daemon=True)
 
     @property
     def is_broken(self) -> bool:

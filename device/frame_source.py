@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from device.back_off import BackOff
 from device.camera import Camera, CameraError
+from device.guard import guarded
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,14 +29,19 @@ class Frame(NamedTuple):
 class FrameSource:
     """Holds one frame: the newest of a stream; of anything that waits, the next."""
 
-    def __init__(self, open_camera: Callable[[], Camera], back_off: Optional[BackOff] = None) -> None:
+    def __init__(
+        self,
+        open_camera: Callable[[], Camera],
+        back_off: Optional[BackOff] = None,
+        crashed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._open_camera = open_camera
         self._back_off = back_off or BackOff(random.Random(), 1.0, _MOST_PAUSE_S)
         self._changed = threading.Condition()
         self._frame: Optional[Frame] = None
         self._is_stopped = False
         self._wake: Callable[[], None] = lambda: None
-        self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
+        self._thread = threading.Thread(target=guarded(self._run, crashed), name="camera", daemon=True)
         self.fault = ""
         self.has_ended = False
 

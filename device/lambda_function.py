@@ -66,11 +66,10 @@ def main() -> int:
         )
         return 1
     try:
-        run_until_stopped(read_config(CONFIG))
+        return 0 if run_until_stopped(read_config(CONFIG)) else 1
     except (ConfigError, CameraError, OSError) as error:
         print("device: %s" % error, file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

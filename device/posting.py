@@ -49,7 +49,7 @@ class Poster:
         self._outbox.sync_when_due()
         try:
             is_busy = self.post_batch() or self.post_frame()
-        except (CloudError, OSError) as error:
+        except (CloudError, OSError, KeyError, TypeError, ValueError) as error:
             self._note("%s: %s" % (type(error).__name__, error))
             return self._back_off.pause_s(error)
         self._back_off.succeeded()

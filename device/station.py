@@ -20,6 +20,7 @@ from device.events import Events
 from device.frame_loop import FrameLoop, Seen
 from device.frame_source import FrameSource
 from device.frame_spool import FrameSpool
+from device.guard import guarded
 from device.model_store import ModelStore
 from device.mqtt_output import MqttOutput, MqttUnavailableError
 from device.outbox import Outbox
@@ -43,14 +44,17 @@ class Station:
         spool = FrameSpool(home / "frames", int(config.outbox_bytes * _FRAMES_SHARE))
         self.outbox = Outbox(home / "events", self.boot.id, spool, config.outbox_bytes)
         self.store = ModelStore(home / "models", config.keep_free_bytes)
-        self.source = FrameSource(lambda: open_camera(config.camera.kind, config.camera.options))
-        self.loop = FrameLoop(self.source, self._watchers(config, spool, listeners))
+        self.crashed = threading.Event()
+        self.source = FrameSource(
+            lambda: open_camera(config.camera.kind, config.camera.options), crashed=self.crashed.set
+        )
+        self.loop = FrameLoop(self.source, self._watchers(config, spool, listeners), self.crashed.set)
         cloud = Cloud(config.service, config.device, config.key, Transport(config.ca_file))
         self.agent = Agent(home, cloud, self.store, self.loop, self.boot, self.outbox, config.engine, config.threads)
         self.poster = Poster(cloud, self.outbox, spool)
         self._threads = [
-            threading.Thread(target=self.agent.run, name="agent", daemon=True),
-            threading.Thread(target=self.poster.run, name="poster", daemon=True),
+            threading.Thread(target=guarded(self.agent.run, self.crashed.set), name="agent", daemon=True),
+            threading.Thread(target=guarded(self.poster.run, self.crashed.set), name="poster", daemon=True),
         ]
 
     def start(self) -> None:
@@ -95,16 +99,22 @@ class Station:
         return (output,)
 
 
-def run_until_stopped(config: AgentConfig, listeners: Tuple[Callable[[Seen], None], ...] = ()) -> None:
-    """In the process' main thread; SIGTERM and SIGINT end it. Raises: OSError, CameraUnavailableError."""
+def run_until_stopped(config: AgentConfig, listeners: Tuple[Callable[[Seen], None], ...] = ()) -> bool:
+    """In the process' main thread; SIGTERM and SIGINT end it. False when a thread of it has crashed.
+
+    Raises: OSError, CameraUnavailableError.
+    """
     check_camera(config)
     station = Station(config, listeners)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     station.start()
-    stopping.wait()
+    while not stopping.wait(0.5):
+        if station.crashed.is_set():
+            break
     station.stop()
+    return not station.crashed.is_set()
 
 
 def check_camera(config: AgentConfig) -> None:

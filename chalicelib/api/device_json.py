@@ -10,6 +10,8 @@ from chalicelib.domain.quality import Window
 from chalicelib.domain.ring import place_name
 from chalicelib.services.suite import Services
 
+MOSTLY = 0.5
+
 
 def device_json(device: Device) -> dict[str, Any]:
     return {
@@ -74,11 +76,18 @@ def _state_json(state: DeviceState, deployment: str | None, digest: str | None) 
         "window": _window_json(state.window),
         "before": _window_json(state.before),
         "scene": dict(state.scene),
+        "sees_as_trained": _sees_as_trained(state),
         "versions": dict(state.versions),
         "outbox": dict(state.outbox),
         "failure": dict(state.failure) if state.failure else None,
         "clock_offset_s": state.offset_s,
     }
+
+
+def _sees_as_trained(state: DeviceState) -> bool | None:
+    """False: most of what this camera sees is unlike what the model was trained on. None: it has not said."""
+    share = state.scene.get("unlike_training")
+    return None if share is None else share <= MOSTLY
 
 
 def _window_json(window: Window | None) -> dict[str, float] | None:

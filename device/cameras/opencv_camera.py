@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Type
 
 from PIL.Image import Image
 
@@ -26,8 +26,9 @@ class OpencvCamera(Camera):
 
     is_live = True
 
-    def __init__(self, capture: Any, source: Any) -> None:
-        self._capture = capture
+    def __init__(self, capture: Any, source: Any, failure: Type[Exception] = RuntimeError) -> None:
+        """failure: what the library raises."""
+        self._capture, self._failure = capture, failure
         self._source = source
 
     @classmethod
@@ -40,10 +41,10 @@ class OpencvCamera(Camera):
         for name, setting in {**wanted, "fps": library.CAP_PROP_FPS}.items():
             if name in options:
                 capture.set(setting, options[name])
-        return cls(capture, source)
+        return cls(capture, source, library.error)
 
     def next_frame(self) -> Optional[Image]:
-        is_there, frame = self._capture.read()
+        is_there, frame = self._read()
         if not is_there:
             raise CameraError("%s gives no frames any more" % hidden(self._source))
         return frame_to_image(frame, "BGR")
@@ -51,28 +52,36 @@ class OpencvCamera(Camera):
     def close(self) -> None:
         self._capture.release()
 
+    def _read(self) -> Any:
+        """Raises: CameraError."""
+        try:
+            return self._capture.read()
+        except self._failure as error:
+            raise CameraError("%s: %s" % (hidden(self._source), error)) from error
+
 
 class VideoFile(OpencvCamera):
     """options: `path`, `loop`."""
 
     is_live = False
 
-    def __init__(self, capture: Any, path: str, loop: bool) -> None:
-        super().__init__(capture, path)
+    def __init__(self, capture: Any, path: str, failure: Type[Exception], loop: bool) -> None:
+        super().__init__(capture, path, failure)
         self._loop = loop
 
     @classmethod
     def open(cls, options: Mapping[str, Any]) -> VideoFile:
-        capture = _opencv().VideoCapture(options["path"])
+        library = _opencv()
+        capture = library.VideoCapture(options["path"])
         if not capture.isOpened():
             raise CameraError("%s is no video that OpenCV can read" % options["path"])
-        return cls(capture, options["path"], bool(options.get("loop", False)))
+        return cls(capture, options["path"], library.error, bool(options.get("loop", False)))
 
     def next_frame(self) -> Optional[Image]:
-        is_there, frame = self._capture.read()
+        is_there, frame = self._read()
         if not is_there and self._loop:
             self._capture.open(self._source)
-            is_there, frame = self._capture.read()
+            is_there, frame = self._read()
         return frame_to_image(frame, "BGR") if is_there else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional, Tuple
 
@@ -203,6 +204,33 @@ def test_a_model_that_crashes_the_engine_is_tried_where_it_harms_nobody(
     with Running(tmp_path, service.stand_in.url, try_apart=crash):
         until(lambda: "failed" in service.stages)
     assert "signal 11" in service.reports[-1].get("failure", {"detail": "signal 11"})["detail"]
+
+
+def test_a_manifest_from_the_future_is_refused_and_what_ran_goes_on(
+    tmp_path: Path, service: Service, first: Made
+) -> None:
+    slot = model_folder(tmp_path / "future", name="future", schema=2)
+    archive = tmp_path / "future.tar.gz"
+    with tarfile.open(str(archive), "w:gz") as tar:
+        for path in slot.iterdir():
+            tar.add(str(path), path.name)
+    service.promote(archive, first[1])
+    with Running(tmp_path, service.stand_in.url, factory=first[0]) as running:
+        until(lambda: "failed" in service.stages)
+        assert running.loop.digest == running.store.factory
+    failure = next(report for report in service.reports if report["stage"] == "failed")
+    assert failure["failure"]["code"] == "manifest"
+
+
+def test_a_reply_that_lacks_members_decides_nothing(tmp_path: Path, service: Service, first: Made) -> None:
+    digest = service.promote(*first)
+    with Running(tmp_path, service.stand_in.url) as running:
+        until(lambda: service.verified)
+        service.down, heard = Told(200, b"{}", {"Content-Type": "application/json"}), len(service.stand_in.asked)
+        until(lambda: len(service.stand_in.asked) > heard + 6)
+        assert running.loop.digest == running.store.pointer.active == digest
+        service.down = None
+        until(lambda: len(service.stand_in.asked) > heard + 12)
 
 
 def test_a_full_disk_is_reported_by_name(tmp_path: Path, service: Service, first: Made) -> None:

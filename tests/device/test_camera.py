@@ -102,7 +102,7 @@ class Capture:
 @pytest.fixture
 def opencv(monkeypatch: pytest.MonkeyPatch) -> None:
     library: Any = types.ModuleType("cv2")
-    library.VideoCapture = Capture
+    library.VideoCapture, library.error = Capture, OSError
     library.CAP_PROP_FRAME_WIDTH, library.CAP_PROP_FRAME_HEIGHT, library.CAP_PROP_FPS = 3, 4, 5
     monkeypatch.setitem(sys.modules, "cv2", library)
 

@@ -119,6 +119,15 @@ def test_the_program_runs_until_it_is_told_to_stop(tmp_path: Path, service: Serv
     assert b"secret" not in output
 
 
+def test_a_thread_that_crashes_ends_the_process(tmp_path: Path, service: Service) -> None:
+    """A camera that looks alive and sees nothing is worse than one that starts again."""
+    promoted(tmp_path, service)
+    station = Station(read_config(agent_json(tmp_path, service)), (lambda seen: seen.nothing,))  # type: ignore[attr-defined]
+    station.start()
+    assert station.crashed.wait(30)
+    station.stop()
+
+
 def test_a_killed_camera_goes_on_with_its_model_and_loses_no_event(tmp_path: Path, service: Service) -> None:
     promoted(tmp_path, service)
     config = agent_json(tmp_path, service)

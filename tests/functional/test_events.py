@@ -140,3 +140,13 @@ def test_other_bytes_than_announced_are_refused(empty: Service, cameras: dict[st
     terms = {"bytes": 4, "sha256": hashlib.sha256(b"jpeg").hexdigest(), "captured_at_s": 1.0, "sampler": "random"}
     target = cameras["kitchen-1"].post("/frames", terms).json()
     assert empty.client.put(target["url"], b"JPEG", target["headers"]).status == 400
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.9, False), (0.1, True), (None, None)])
+def test_a_camera_that_does_not_see_what_the_model_was_trained_on_is_named(
+    empty: Service, cameras: dict[str, Client], share: float | None, expected: bool | None
+) -> None:
+    scene = {"brightness": 120.0, "samples": 500} | ({} if share is None else {"unlike_training": share})
+    report = {"boot": BOOT, "sequence": 1, "stage": "idle", "scene": scene}
+    assert cameras["kitchen-1"].post("/devices/kitchen-1/report", report).status == 200
+    assert empty.client.get("/devices/kitchen-1").json()["state"]["sees_as_trained"] is expected
