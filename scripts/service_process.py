@@ -73,6 +73,10 @@ class ServiceProcess:
             self._process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
         self._wait_until_it_answers()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def stop(self) -> None:
         if self._process.poll() is None:
             self._process.terminate()
