@@ -8,9 +8,9 @@ from training.card.document import Card, Cells, Section, Table, Tile
 
 
 def markdown(card: Card) -> str:
-    lines = [f"# {card.title}", "", card.summary, ""]
+    lines = [f"# {_prose(card.title)}", "", _prose(card.summary), ""]
     lines += [_tile(tile) for tile in card.tiles]
-    lines += ["", "## Before you believe it", "", *(f"- {caution}" for caution in card.cautions), ""]
+    lines += ["", "## Before you believe it", "", *(f"- {_prose(caution)}" for caution in card.cautions), ""]
     for section in card.sections:
         lines += _section(section)
     return "\n".join(lines).rstrip() + "\n"
@@ -22,9 +22,9 @@ def _tile(tile: Tile) -> str:
 
 
 def _section(section: Section) -> Iterator[str]:
-    yield from (f"## {section.heading}", "")
+    yield from (f"## {_prose(section.heading)}", "")
     for paragraph in section.paragraphs:
-        yield from (paragraph, "")
+        yield from (_prose(paragraph), "")
     for table in section.tables:
         yield from (*_table(table), "")
 
@@ -40,4 +40,9 @@ def _row(cells: Cells) -> str:
 
 
 def _escaped(cell: str) -> str:
-    return cell.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    return _prose(cell.replace("\\", "\\\\").replace("|", "\\|"))
+
+
+def _prose(text: str) -> str:
+    """Markdown is also HTML: labels and names must not become tags or lines of their own."""
+    return text.replace("\n", " ").replace("<", "&lt;")

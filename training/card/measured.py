@@ -104,5 +104,7 @@ def decisions_section(figures: Figures, decision: Mapping[str, Any]) -> Section:
     tables = [Table(("class", "threshold"), [(name, f"{value:.3f}") for name, value in decision["thresholds"].items()])]
     if reasons:
         tables.insert(0, Table(("reason for `unknown`", "meaning", "photos"), reasons))
-    settings = f"Temperature {decision['temperature']:g}, ambiguous within {decision['ambiguous_margin']:g}."
+    settings = f"Ambiguous within {decision['ambiguous_margin']:g}."
+    if figures["task"] != "detect":
+        settings = f"Temperature {decision['temperature']:g}. {settings}"
     return Section("What it answers", [sentence, settings], tables)

@@ -22,8 +22,9 @@ def page(card: Card, sheet_jpeg: bytes | None) -> str:
         f"<main><header><h1>{escape(card.title)}</h1><p>{_prose(card.summary)}</p></header>",
         f'<div class="tiles">{"".join(map(_tile, card.tiles))}</div>',
         f"<aside><h2>Before you believe it</h2><ul>{''.join(map(_item, card.cautions))}</ul></aside>",
-        *(_section(section) for section in card.sections),
+        *(_section(section) for section in card.sections[:1]),
         _sheet(sheet_jpeg),
+        *(_section(section) for section in card.sections[1:]),
         "</main></html>\n",
     ]
     return "\n".join(part for part in parts if part)
@@ -72,6 +73,6 @@ def _sheet(jpeg: bytes | None) -> str:
     if jpeg is None:
         return ""
     source = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
-    told = "Wrong answers, the surest first: what the photo shows, then what was answered and how surely."
+    told = "What the photo shows, and in red what was answered and how surely. Boxes: green there, red found."
     image = f'<img alt="Contact sheet of the worst mistakes" src="{source}">'
     return f"<section><h2>Worst mistakes</h2><p>{told}</p>{image}</section>"

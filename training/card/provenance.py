@@ -33,19 +33,19 @@ def _listed(labels: list[str], limit: int = 12) -> str:
 def cautions(manifest: Manifest, figures: Mapping[str, Any]) -> Iterator[str]:
     sources = (manifest.get("training") or {}).get("sources") or []
     if [source.get("name") for source in sources] == ["rendered"]:
-        yield "All photos were rendered by this project: the figures say nothing about real photos."
+        yield "It was trained on rendered photos. Figures on rendered photos say nothing about real ones."
     if figures["photos"] < FEW_PHOTOS:
         yield f"Measured on {figures['photos']} photos only: read the intervals, not the values."
     rare = [row["label"] for row in figures.get("per_class", []) if _amount(row) < FEW_OF_A_CLASS]
     if rare:
-        yield f"Of {_listed(rare)} there are fewer than {FEW_OF_A_CLASS} each: their figures may be luck."
+        yield f"Fewer than {FEW_OF_A_CLASS} of each here, so their figures may be luck: {_listed(rare)}."
     if figures.get("ece", 0.0) > figures.get("ece_before_temperature", 1.0):
         yield "On these photos its confidence is no more honest than before the temperature."
     if "ece" in figures and figures["ece"] > 0.05:
         yield f"Its confidence is off by {figures['ece']:.0%} on average: do not read it as a probability."
     yield (
-        "The photos come from the same places as the training photos. Photos of another place, camera or light are "
-        "likely to be answered worse; the checks below catch part of that, not all."
+        "Photos of another place, camera or light than those of training are likely to be answered worse; the checks "
+        "below catch part of that, not all."
     )
 
 

@@ -35,7 +35,7 @@ def _mistake(frame: Frame, rows: Detections, name: str, labels: Sequence[str]) -
 
 def said(classes: np.ndarray[tuple[int, ...], np.dtype[np.generic]], labels: Sequence[str]) -> str:
     counts = class_counts(classes, len(labels))
-    return ", ".join(f"{count} {label}" for count, label in zip(counts, labels, strict=True) if count) or "nothing"
+    return ", ".join(f"{count} x {label}" for count, label in zip(counts, labels, strict=True) if count) or "nothing"
 
 
 def drawn(frame: Frame, rows: Detections) -> Image.Image:
