@@ -144,7 +144,7 @@ def jobs_survive(home: Path) -> dict[str, Any]:
         outlived = outlives.status()["state"] == "running"
     with service(home) as again:
         wait_until_runs(again, second)
-        ended_by_itself = again.call("GET", f"/models/{first}")[1]["reason"]
+        ended_by_itself = wait_for_end(again, first)["reason"]
         again.kill()
         _kill_job(again)
     with service(home) as last:
