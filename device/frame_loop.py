@@ -11,10 +11,12 @@ from device.guard import guarded
 from device.runtime.decision import ModelOutputError
 from device.runtime.engines import EngineError
 from device.runtime.image_errors import InvalidImageError
-from device.runtime.predictor import Answer, Predictor
+from device.runtime.predictor import Answer, Predictor, Prepared
 from device.tally import Tally
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from device.runtime.manifest import Manifest
 
 log = logging.getLogger(__name__)
@@ -84,7 +86,7 @@ class FrameLoop:
 
     def start(self) -> None:
         self._thread.start()
-        self._source.start(self._wake)
+        self._source.start(self._wake, self._prepare)
 
     def stop(self) -> None:
         self._source.stop()
@@ -152,7 +154,10 @@ class FrameLoop:
         if self._predictor is None or self.digest is None:
             return
         try:
-            answer = self._predictor.predict_image(frame.image)
+            by, prepared = frame.prepared or (None, None)
+            if prepared is None or by is not self._predictor:
+                prepared = self._predictor.prepare(frame.image)
+            answer = self._predictor.answer(prepared)
         except (EngineError, ModelOutputError) as error:
             self._failed(error)
             return
@@ -161,6 +166,11 @@ class FrameLoop:
         seen = Seen(frame, answer, self.digest, self._predictor.manifest)
         for watch in self._watchers:
             watch(seen)
+
+    def _prepare(self, image: Image) -> Optional[Tuple[Predictor, Prepared]]:
+        """In the camera's thread. A model that takes over meanwhile prepares the frame again."""
+        predictor = self._predictor
+        return None if predictor is None else (predictor, predictor.prepare(image))
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1

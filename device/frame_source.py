@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 import time
-from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional, Tuple
 
 from device.back_off import BackOff
 from device.camera import Camera, CameraError
@@ -15,15 +15,18 @@ from device.guard import guarded
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from device.runtime.predictor import Predictor, Prepared
+
 log = logging.getLogger(__name__)
 _MOST_PAUSE_S = 30.0
 
 
 class Frame(NamedTuple):
-    """captured_at_s: by the camera's own clock, seconds since the epoch."""
+    """captured_at_s: by the camera's own clock, seconds since the epoch. prepared: by whom, and what came of it."""
 
     image: Image
     captured_at_s: float
+    prepared: Optional[Tuple[Predictor, Prepared]] = None
 
 
 class FrameSource:
@@ -41,13 +44,14 @@ class FrameSource:
         self._frame: Optional[Frame] = None
         self._is_stopped = False
         self._wake: Callable[[], None] = lambda: None
+        self._prepare: Callable[[Image], Optional[Tuple[Predictor, Prepared]]] = lambda image: None
         self._thread = threading.Thread(target=guarded(self._run, crashed), name="camera", daemon=True)
         self.fault = ""
         self.has_ended = False
 
-    def start(self, wake: Callable[[], None]) -> None:
-        """wake: is called when there is a frame, or will never be another."""
-        self._wake = wake
+    def start(self, wake: Callable[[], None], prepare: Callable[[Image], Optional[Tuple[Predictor, Prepared]]]) -> None:
+        """wake: is called when there is a frame, or will never be another. prepare: is done here, beside the engine."""
+        self._wake, self._prepare = wake, prepare
         self._thread.start()
 
     def stop(self) -> None:
@@ -81,7 +85,8 @@ class FrameSource:
                 if image is None:
                     self.has_ended = True
                     return
-                self._give(Frame(image, time.time()), camera.is_live)
+                captured_at_s = time.time()
+                self._give(Frame(image, captured_at_s, self._prepare(image)), camera.is_live)
         finally:
             camera.close()
 

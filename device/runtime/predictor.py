@@ -56,16 +56,30 @@ class Answer:
 
 
 @dataclass
-class _Stages:
+class Stages:
     """Milliseconds by stage."""
 
     timings_ms: Dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
 
+    def begin(self) -> None:
+        """Leaves out the time that passed since the last stage."""
+        self.started = time.perf_counter()
+
     def end(self, stage: str) -> None:
         now = time.perf_counter()
         self.timings_ms[stage] = round((now - self.started) * 1000, 3)
         self.started = now
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A photo as the engine takes it, and what was measured of it on the way."""
+
+    tensor: FloatArray
+    scene: SceneMeasurement
+    photo_size: Size
+    stages: Stages
 
 
 class Predictor:
@@ -89,18 +103,35 @@ class Predictor:
 
     def predict(self, data: bytes, max_pixels: int = MAX_PIXELS) -> Answer:
         """data: a JPEG, PNG or WebP. Raises: InvalidImageError, EngineError, ModelOutputError."""
-        stages = _Stages()
+        stages = Stages()
         photo_size = read_header(data).upright_size
         image = open_image(data, self.manifest.input, max_pixels)
         stages.end("decode")
-        return self._answer(image, photo_size, stages)
+        return self.answer(self._prepared(image, photo_size, stages))
 
     def predict_image(self, image: Image.Image) -> Answer:
         """image: RGB, upright. Raises: EngineError, ModelOutputError."""
-        stages = _Stages()
+        return self.answer(self.prepare(image))
+
+    def prepare(self, image: Image.Image) -> Prepared:
+        """image: RGB, upright. The part that needs no engine, so that it can go on beside the inference."""
+        stages = Stages()
         reduced = reduce_image(image, self.manifest.input)
         stages.end("decode")
-        return self._answer(reduced, image.size, stages)
+        return self._prepared(reduced, image.size, stages)
+
+    def answer(self, prepared: Prepared) -> Answer:
+        """prepared: by this predictor or one of the same input. Raises: EngineError, ModelOutputError."""
+        stages, scene = prepared.stages, prepared.scene
+        stages.begin()
+        outputs = self.engine.run(prepared.tensor)
+        stages.end("inference")
+        features = self._features(outputs)
+        distance = self._distance(features)
+        probabilities, boxes = self._read(outputs)
+        result = self._decide(probabilities, boxes, prepared.photo_size, scene, distance)
+        stages.end("decide")
+        return Answer(result, tuple(probabilities), tuple(boxes), features, distance, scene, stages.timings_ms)
 
     def self_test(self) -> None:
         """Answers the artifact's own photo and compares. Raises: SelfTestError, whatever goes wrong."""
@@ -117,18 +148,11 @@ class Predictor:
     def close(self) -> None:
         self.engine.close()
 
-    def _answer(self, image: Image.Image, photo_size: Size, stages: _Stages) -> Answer:
+    def _prepared(self, image: Image.Image, photo_size: Size, stages: Stages) -> Prepared:
         scene = measure_scene(image)
         tensor = to_tensor(fit_image(image, self.manifest.input), self.manifest.input)
         stages.end("preprocess")
-        outputs = self.engine.run(tensor)
-        stages.end("inference")
-        features = self._features(outputs)
-        distance = self._distance(features)
-        probabilities, boxes = self._read(outputs)
-        result = self._decide(probabilities, boxes, photo_size, scene, distance)
-        stages.end("decide")
-        return Answer(result, tuple(probabilities), tuple(boxes), features, distance, scene, stages.timings_ms)
+        return Prepared(tensor, scene, photo_size, stages)
 
     def _features(self, outputs: Mapping[str, FloatArray]) -> Optional[FloatArray]:
         name = self.manifest.outputs.features
