@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-MIN_PREDICTIONS = 50
+MIN_PREDICTIONS = 100
 MAX_UNKNOWN_RISE = 0.10
 MAX_CONFIDENCE_DROP = 0.10
-# One-sided; a fleet has many cameras, and each is judged.
-MIN_DEVIATIONS = 3.0
+# A fleet has many cameras, and each is judged with every report.
+MIN_DEVIATIONS = 4.0
 
 
 @dataclass(frozen=True)

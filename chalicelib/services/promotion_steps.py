@@ -39,7 +39,7 @@ State = DeploymentState
 # Twice as long as a process may go on answering from an alias that it has cached.
 LINGER_S = 600.0
 # Some of the devices that are next cannot run the model or are pinned; these are not counted on.
-SPARE_DEVICES = 20
+SPARE_DEVICES = 4
 
 
 @dataclass(frozen=True)
