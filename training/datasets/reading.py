@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from training.datasets.photo_set import Photo, Skipped
+from training.progress import Progress
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 HASH_SIDE = 16
@@ -38,7 +39,11 @@ def read_photo(path: Path, label: str, group: str = "") -> Photo | Skipped:
 
 
 def read_photos(labelled: Iterable[tuple[Path, str]], threads: int = 2) -> tuple[list[Photo], list[Skipped]]:
+    pairs = list(labelled)
+    progress, outcomes = Progress("reading", len(pairs), "photos"), []
     with ThreadPoolExecutor(threads) as pool:
-        outcomes = list(pool.map(lambda pair: read_photo(*pair), labelled))
+        for outcome in pool.map(lambda pair: read_photo(*pair), pairs):
+            outcomes.append(outcome)
+            progress.advance(1)
     photos = [outcome for outcome in outcomes if isinstance(outcome, Photo)]
     return photos, [outcome for outcome in outcomes if isinstance(outcome, Skipped)]

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from training.progress import Progress
+
 Rng = np.random.Generator
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
@@ -226,6 +228,8 @@ def write_rendered_waste(folder: Path, per_label: int, seed: int = 0, side: int 
         rng = np.random.default_rng([seed, list(WASTE).index(label), number])
         render_waste(label, rng, side).save(folder / label / f"{label}-{number:05d}.jpg", quality=90)
 
+    progress = Progress("rendering", len(names), "photos")
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(write, names))
+        for _ in pool.map(write, names):
+            progress.advance(1)
     return folder

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from training.progress import Progress
+
 SUPERSAMPLING = 2
 MOST_OBJECTS = 5
 PLACING_ATTEMPTS = 40
@@ -45,10 +47,12 @@ def write_rendered_bins(
     with labels.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "expected_quantity"])
+        progress = Progress("rendering", photos, "photos")
         for index in range(photos):
             name, objects = f"{index:05d}", index % (most_objects + 1)
             render_bin(seed * 1_000_003 + index, objects, size_px).save(folder / "images" / f"{name}.png")
             writer.writerow([name, objects])
+            progress.advance(1)
     return labels
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from training.progress import Progress
+
 SUPERSAMPLING = 3
 ATTRIBUTE = "coins"
 PLACING_ATTEMPTS = 60
@@ -64,11 +66,13 @@ def write_rendered_coins(folder: Path, tables: int, seed: int = 0, most_coins: i
     """`tables` pictures with 0 to `most_coins` coins in `folder`/images; the path of their annotations.manifest."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
     lines = []
+    progress = Progress("rendering", tables, "tables")
     for index in range(tables):
         table = render_table(seed * 1_000_003 + index, index % (most_coins + 1), size_px)
         name = f"images/table_{index:05d}.png"
         table.picture.save(folder / name)
         lines.append(json.dumps(manifest_line(name, table)))
+        progress.advance(1)
     manifest = folder / "annotations.manifest"
     manifest.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return manifest
