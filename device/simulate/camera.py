@@ -25,7 +25,7 @@ from device.simulate.models import DownloadError, ModelShelf
 CRASHES = 3
 SKEW_S = 400 * 24 * 3600.0
 PHOTOS_A_CHECK = 60
-UNKNOWN_SHARE, WORSE_SHARE = 0.05, 0.6
+WORSE_SHARE = 0.6
 STOPPED = -1.0
 
 
@@ -134,11 +134,15 @@ class Camera:
         """What the frame loop has seen since the check before."""
         if self.runs is None:
             return
-        share = WORSE_SHARE if self.fault == WORSE and self._previous is not None else UNKNOWN_SHARE
-        unknown = sum(self._draw.random() < share for _ in range(PHOTOS_A_CHECK))
+        frames = self._shelf.seen(self.runs)
+        if not frames:
+            return
+        looked_at = self._draw.choices(frames, k=PHOTOS_A_CHECK)
+        dirty = WORSE_SHARE if self.fault == WORSE and self._previous is not None else 0.0
+        unknown = sum(is_unknown or self._draw.random() < dirty for is_unknown, _ in looked_at)
         self._counters["predictions"] += PHOTOS_A_CHECK
         self._counters["unknown"] += unknown
-        self._counters["confidence_sum"] += 0.9 * (PHOTOS_A_CHECK - unknown) + 0.4 * unknown
+        self._counters["confidence_sum"] += sum(confidence for _, confidence in looked_at)
 
     def _update(self, api: Connection) -> None:
         digest = str(self._target["digest"])

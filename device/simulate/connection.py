@@ -52,11 +52,9 @@ class Connection:
     ) -> Answer:
         body = b"" if document is None else json.dumps(document, separators=(",", ":")).encode("utf-8")
         request = self._request(method, path, key, body, headers or {})
-        if self._socket is None:
-            return self._exchange(request)
         try:
             return self._exchange(request)
-        except (ConnectionError, socket.timeout):
+        except ConnectionError:
             # A kept connection may have been closed meanwhile; a report that is sent twice is a replay.
             self.close()
             return self._exchange(request)

@@ -7,11 +7,13 @@ import shutil
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from device.runtime.artifact import ArtifactError, unpack
 from device.runtime.manifest import ManifestError
 from device.runtime.predictor import Predictor
+
+MAX_FRAMES = 16
 
 
 class DownloadError(RuntimeError):
@@ -25,8 +27,11 @@ class DownloadError(RuntimeError):
 class ModelShelf:
     """Loaded predictors by digest, and the answers that they computed, by digest and photo; never expected answers."""
 
-    def __init__(self, engine: str = "onnxruntime") -> None:
+    def __init__(self, engine: str = "onnxruntime", frames: Sequence[bytes] = ()) -> None:
+        """frames: photos that the cameras look at between two checks; without any, the golden ones that they know."""
         self._engine = engine
+        self._frames = list(frames)
+        self._seen: Dict[Tuple[str, int], List[Tuple[bool, float]]] = {}
         self._folder = Path(tempfile.mkdtemp(prefix="binsight-fleet-"))
         self._archives: Dict[str, bytes] = {}
         self._predictors: Dict[str, Predictor] = {}
@@ -60,6 +65,15 @@ class ModelShelf:
             answer = self._predictors[digest].predict(self._photos[sha256]).result.to_json()
             self._answers[key] = {name: answer[name] for name in ("probabilities", "detections") if name in answer}
         return self._answers[key]
+
+    def seen(self, digest: str) -> List[Tuple[bool, float]]:
+        """Of each frame, whether this model knows it not, and its confidence: computed by running it, once."""
+        frames = self._frames or list(self._photos.values())[:MAX_FRAMES]
+        key = (digest, len(frames))
+        if key not in self._seen:
+            answers = [self._predictors[digest].predict(frame).result for frame in frames]
+            self._seen[key] = [(answer.unknown, float(answer.confidence or 0.0)) for answer in answers]
+        return self._seen[key]
 
     def close(self) -> None:
         shutil.rmtree(str(self._folder), ignore_errors=True)
