@@ -10,7 +10,8 @@ MAX_ARTIFACT_BYTES = 512 * 1024 * 1024
 ModelId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,72}[a-z0-9])?$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Place = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-Channel = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+# "" is the whole set, which the job splits itself.
+Channel = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{0,64}$")]
 HyperparameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,256}$")]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 

@@ -24,6 +24,19 @@ S3_MANIFEST = "s3.manifest"
 METADATA = "-metadata"
 
 
+def channel_labels(channel: Path) -> tuple[str, ...]:
+    """The classes of a channel in the order of their numbers. Raises: DatasetError."""
+    named: dict[int, str] = {}
+    for line in _lines(channel):
+        metadata: dict[str, Any] = next((value for key, value in line.items() if key.endswith(METADATA)), {})
+        named.update({int(index): name for index, name in metadata.get("class-map", {}).items()})
+        if "class-name" in metadata:
+            named[int(line["label"])] = metadata["class-name"]
+    if sorted(named) != list(range(len(named))):
+        raise DatasetError(f"{channel} has no photos of some class: {', '.join(named.values()) or 'none are named'}")
+    return tuple(named[index] for index in range(len(named)))
+
+
 def write_lists(channels: Path, labels: Sequence[str], names: Sequence[str] = TRAINED) -> list[Path]:
     """A `.lst` for each channel, paths relative to the channel; the classes' names lie beside it."""
     return [_write_list(channels / name, labels, channels / f"{name}_lst") for name in names]
