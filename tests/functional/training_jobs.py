@@ -15,7 +15,7 @@ from chalicelib.adapters.job_definitions import JobFiles
 from chalicelib.bootstrap import embedded_services, embedded_trainer
 from tests.functional.service import Service, running, settings_of
 
-# Says as the real one does: options --task, --name, --data, --out, --work, and --set=NAME=VALUE for each hyperparameter.
+# Says as the real one does: options --task, --name, --data, --out, --work, and --set=NAME=VALUE per hyperparameter.
 PROGRAM = """
 import argparse, pathlib, shutil, sys, time
 parser = argparse.ArgumentParser()
