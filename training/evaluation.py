@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 THUMBNAIL_PX = 160
 WORST_MISTAKES = 24
@@ -38,6 +38,5 @@ class Evaluation:
 
 
 def thumbnail(image: Image.Image) -> Image.Image:
-    small = image.convert("RGB")
-    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    return small
+    """As large as a place on the contact sheet, a small photo enlarged."""
+    return ImageOps.contain(image.convert("RGB"), (THUMBNAIL_PX, THUMBNAIL_PX))

@@ -44,10 +44,11 @@ class Section:
 
 @dataclass(frozen=True)
 class Card:
-    """`cautions`: what to know before believing the figures."""
+    """`cautions`: what to know before believing the figures. `mistakes`: how to read the contact sheet."""
 
     title: str
     summary: str
     tiles: Sequence[Tile]
     cautions: Sequence[str]
+    mistakes: str
     sections: Sequence[Section] = field(default_factory=tuple)

@@ -23,7 +23,7 @@ def page(card: Card, sheet_jpeg: bytes | None) -> str:
         f'<div class="tiles">{"".join(map(_tile, card.tiles))}</div>',
         f"<aside><h2>Before you believe it</h2><ul>{''.join(map(_item, card.cautions))}</ul></aside>",
         *(_section(section) for section in card.sections[:1]),
-        _sheet(sheet_jpeg),
+        _sheet(card.mistakes, sheet_jpeg),
         *(_section(section) for section in card.sections[1:]),
         "</main></html>\n",
     ]
@@ -69,10 +69,9 @@ def _number_class(cell: str) -> str:
     return ' class="number"' if NUMBER.fullmatch(cell) else ""
 
 
-def _sheet(jpeg: bytes | None) -> str:
+def _sheet(told: str, jpeg: bytes | None) -> str:
     if jpeg is None:
         return ""
     source = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
-    told = "What the photo shows, and in red what was answered and how surely. Boxes: green there, red found."
     image = f'<img alt="Contact sheet of the worst mistakes" src="{source}">'
-    return f"<section><h2>Worst mistakes</h2><p>{told}</p>{image}</section>"
+    return f"<section><h2>Worst mistakes</h2><p>{escape(told)}</p>{image}</section>"

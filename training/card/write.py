@@ -14,6 +14,10 @@ from training.card.page import page
 from training.card.provenance import cautions, limits_section, origin_section, summary
 from training.evaluation import Evaluation
 
+MISTAKES = {
+    "photo": "Wrong answers, the surest first: what the photo shows, and in red what was answered and how surely.",
+    "detect": "What the frame holds, green; what was found, red, and how sure the surest box is.",
+}
 MARKDOWN_NAME, HTML_NAME, SHEET_NAME = "card.md", "card.html", "mistakes.jpg"
 
 
@@ -25,6 +29,7 @@ def make_card(manifest: Mapping[str, Any], measured: Mapping[str, Evaluation], d
         summary=summary(manifest),
         tiles=tiles(first),
         cautions=list(cautions(manifest, first)),
+        mistakes=MISTAKES["detect" if manifest["task"] == "detect" else "photo"],
         sections=[
             figures_section(next(iter(measured)), first),
             decisions_section(first, manifest["decision"]),
