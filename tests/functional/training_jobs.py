@@ -31,6 +31,9 @@ if "failure" in settings:
 out = pathlib.Path(options.out)
 out.mkdir(parents=True)
 shutil.copy(sys.argv[1], out / "model.tar.gz")
+answers = pathlib.Path(sys.argv[1]).with_name("golden-answers.json")
+if answers.exists():
+    shutil.copy(answers, out)
 (out / "card.md").write_text("# A card of its own")
 (out / "card.html").write_text("<h1>A card of its own</h1><script>alert(1)</script>")
 """
