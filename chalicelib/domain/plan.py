@@ -21,7 +21,7 @@ class Wave:
     confirm: bool = False
 
 
-DEFAULT_WAVES = (Wave(10, 300), Wave(50, 300), Wave(100))
+DEFAULT_WAVES = (Wave(10, 300), Wave(50, 300), Wave(100, 300))
 
 
 @dataclass(frozen=True)
