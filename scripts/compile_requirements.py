@@ -24,6 +24,7 @@ TARGETS: dict[str, list[str]] = {
     "container": SERVICE_PINS,
     "training": TRAINING_NUMPY,
     "training-test": TRAINING_NUMPY,
+    "tune": SERVICE_PINS,
     "sagemaker": [],
     "device": ["--python-version", "3.7"],
     "camera": SERVICE_PINS,

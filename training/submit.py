@@ -24,6 +24,7 @@ from training.datasets.built_in import channel_labels, write_lists, write_s3_man
 from training.datasets.photo_set import DatasetError
 from training.definition import Definition, DefinitionError, load
 from training.follow import Follower, NotReadyError
+from training.golden import POOLS
 from training.job import JobError, JobRequest, run_job
 from training.package import PackagingError
 from training.prepare import checkpoint_files
@@ -107,6 +108,7 @@ def here(definition: Definition, options: argparse.Namespace) -> None:
         name=definition.name,
         seed=options.seed,
         hyperparameters=hyperparameters(definition, options),
+        pools=POOLS,
     )
     result = run_job(request)
     print(f"{result.artifact} {result.digest[:12]}: {TASKS[definition.task].headline(result.metrics['test'])}")

@@ -1,0 +1,105 @@
+"""Tuning: each trial is the training program with values from the definition's ranges, its metric read by the regex."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from training.datasets.rendered import write_rendered_waste
+from training.definition import FOLDER, DefinitionError, load
+from training.trial import TrialFailedError, Trials, metric_values, write_recipe
+
+# Stands for the training environment's python: says a metric that depends on the learning rate, and nothing is trained.
+PROGRAM = """#!{python}
+import json, math, os, pathlib, sys
+layout = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
+values = json.loads((layout / "input/config/hyperparameters.json").read_text())
+assert (layout / "input/data/train").is_dir()
+loss = abs(math.log(float(values["learning_rate"]) / 0.004))
+if loss > {fails_over}:
+    (layout / "output").mkdir()
+    (layout / "output" / "failure").write_text("the loss is no longer a number")
+    sys.exit(1)
+for epoch in range(3):
+    print(f"epoch={{epoch + 1}}; train_loss=1; validation_loss={{loss + 1 / (epoch + 1):.6g}};")
+"""
+
+
+def program(folder: Path, fails_over: float = 9.0) -> Path:
+    path = folder / "python"
+    path.write_text(PROGRAM.format(python=sys.executable, fails_over=fails_over))
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def trials(tmp_path: Path) -> Trials:
+    definition = load(FOLDER / "waste.json")
+    (tmp_path / "data" / "train").mkdir(parents=True)
+    assert definition.tuning
+    fixed = definition.recipe(has_checkpoint=False)
+    return Trials(definition, definition.tuning, tmp_path / "data", tmp_path, program(tmp_path, 2.0), fixed)
+
+
+def test_values_are_read_as_sagemaker_reads_them() -> None:
+    lines = ["resumed after epoch 1", "epoch=2; validation_loss=1.5e-05;", "epoch=3; validation_loss=0.25;"]
+    assert list(metric_values(lines, "validation_loss=([0-9.e+-]+);")) == [1.5e-05, 0.25]
+
+
+def test_a_trial_answers_its_last_value(trials: Trials) -> None:
+    seen: list[int] = []
+    value = trials.run(0, {"learning_rate": "0.004"}, lambda epoch, value: not seen.append(epoch))  # type: ignore[func-returns-value]
+    assert value == pytest.approx(1 / 3, abs=1e-4)
+    assert seen == [1, 2, 3]
+
+
+def test_a_trial_may_be_ended_early(trials: Trials) -> None:
+    assert trials.run(0, {"learning_rate": "0.004"}, lambda epoch, value: epoch < 2) == pytest.approx(0.5)
+
+
+def test_a_trial_that_fails_says_why(trials: Trials) -> None:
+    with pytest.raises(TrialFailedError, match="no longer a number"):
+        trials.run(0, {"learning_rate": "9"}, lambda epoch, value: True)
+
+
+def test_the_best_values_go_into_the_recipe_they_were_found_for(tmp_path: Path) -> None:
+    path = tmp_path / "waste.json"
+    before = (FOLDER / "waste.json").read_text()
+    path.write_text(before)
+    write_recipe(path, {"learning_rate": "0.007"}, has_checkpoint=True)
+    after = load(path)
+    assert after.pretrained["learning_rate"] == "0.007"
+    assert "learning_rate" not in after.hyperparameters
+    assert path.read_text() == before.replace('"learning_rate": "0.003"', '"learning_rate": "0.007"')
+
+
+def options(tmp_path: Path, **changes: object) -> argparse.Namespace:
+    photos = tmp_path / "photos"
+    if not photos.exists():
+        write_rendered_waste(photos, per_label=8, side=48)
+    given = {"job": FOLDER / "waste.json", "data": photos, "pretrained": None, "out": tmp_path / "out", "trials": 6}
+    given |= {"seconds": None, "seed": 0, "training_python": program(tmp_path, 2.0), "write": False}
+    return argparse.Namespace(**{**given, **changes})
+
+
+def test_a_study_finds_better_values_goes_on_where_it_was_and_survives_failed_trials(tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason="Optuna is not installed here; it is in .venv-tune")
+    from training.tune import tune
+
+    definition = load(FOLDER / "waste.json")
+    tune(definition, options(tmp_path, trials=3))
+    best = tune(definition, options(tmp_path, trials=8))
+    document = json.loads((tmp_path / "out" / "tuned.json").read_text())
+    assert len(document["trials"]) == 8
+    assert document["hyperparameters"] == best
+    assert document["value"] == min(trial["value"] for trial in document["trials"] if trial["state"] == "COMPLETE")
+
+
+def test_a_definition_of_another_container_is_not_tuned_here(tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason="Optuna is not installed here; it is in .venv-tune")
+    from training.tune import tune
+
+    with pytest.raises(DefinitionError, match="tunes nothing here"):
+        tune(load(FOLDER / "waste-built-in.json"), options(tmp_path))
