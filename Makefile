@@ -26,16 +26,19 @@ endif
 SETUP := sh scripts/setup.sh
 API := .venv/bin/python
 TRAINING := .venv-train/bin/python
+TUNING := .venv-tune/bin/python
 TOOLS := .venv-tools/bin/python
 TYPED := $(wildcard app.py benchmarks chalicelib device training scripts)
 
+CHECKPOINT = $(if $(PRETRAINED),--pretrained "$(PRETRAINED)")
+
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run admin-key test device-test verify-ledger backup restore campaign bench lint check package device-bundle image-uris requirements hooks clean
+.PHONY: help setup demo train evaluate tune results run admin-key test device-test verify-ledger backup restore campaign bench lint check package device-bundle image-uris requirements hooks clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
-	@printf '\nVariables: DATA PRETRAINED TASK STAGE PYTHON BINSIGHT_HOME BINSIGHT_PORT FILE\n'
+	@printf '\nVariables: DATA PRETRAINED TASK JOB MODEL OUT STAGE PYTHON BINSIGHT_HOME BINSIGHT_PORT FILE\n'
 
 setup: ## Make the environments of the service and of training, nothing else
 	@$(SETUP) service training
@@ -43,6 +46,24 @@ setup: ## Make the environments of the service and of training, nothing else
 demo: ## Train, register, promote and classify [DATA=<folder of folders of photos>] [PRETRAINED=<weights>] [TASK=classify]
 	@$(SETUP) service training
 	@$(API) -m scripts.demo
+
+train: ## Train a definition: JOB=training/jobs/waste.json DATA=<labelled photos> [PRETRAINED=<weights>] [STAGE=<on AWS>]
+	@$(SETUP) service training
+	@$(API) -m training.submit --job "$(JOB)" --data "$(DATA)" --seed "$(SEED)" $(CHECKPOINT) \
+		$(if $(OUT),--out "$(OUT)") $(if $(filter-out file,$(origin STAGE)),--stage "$(STAGE)")
+
+evaluate: ## Measure a model on labelled photos: MODEL=<model.tar.gz> DATA=<any form> OUT=<metrics.json>
+	@$(SETUP) service
+	@$(API) -m training.evaluate --model "$(MODEL)" --data "$(DATA)" --out "$(or $(OUT),build/metrics.json)"
+
+tune: ## Search a definition's ranges on this machine: JOB= DATA= [PRETRAINED=] [TRIALS=] [WRITE=1 into the definition]
+	@$(SETUP) training tune
+	@$(TUNING) -m training.tune --job "$(JOB)" --data "$(DATA)" --seed "$(SEED)" $(CHECKPOINT) \
+		$(if $(OUT),--out "$(OUT)") $(if $(TRIALS),--trials "$(TRIALS)") $(if $(WRITE),--write)
+
+results: ## Train and measure the three systems on the real data: [DATA=../shared/data] [ONLY="waste bins"]
+	@$(SETUP) service training
+	@$(API) -m training.results $(if $(DATA),--data "$(DATA)") $(if $(ONLY),--only $(ONLY))
 
 run: ## Serve on http://127.0.0.1:8000 [BINSIGHT_PORT=8000] [BINSIGHT_HOME=.binsight/home]
 	@$(SETUP) service
