@@ -13,6 +13,11 @@ FILE ?=
 NAME ?=
 MODEL ?=
 OUT ?=
+JOB ?= training/jobs/waste.json
+SEED ?= 0
+TRIALS ?=
+ONLY ?=
+WRITE ?=
 
 # What is set nowhere must stay unset for the programs, so that their own defaults hold.
 export DATA PRETRAINED TASK PYTHON
