@@ -57,12 +57,13 @@ def tune(definition: Definition, options: argparse.Namespace) -> Mapping[str, st
     """Raises: DefinitionError, DatasetError, TrialFailedError."""
     if definition.tuning is None or not definition.is_ours:
         raise DefinitionError(f"{options.job} tunes nothing here: ranges are searched for jobs of our own container")
+    options.out = options.out.resolve()
     options.out.mkdir(parents=True, exist_ok=True)
     trials = prepared(definition, definition.tuning, options)
     study = opened(definition.tuning, options)
     if not study.trials:
         study.enqueue_trial(_own_values(definition.tuning.ranges, trials.fixed), skip_if_exists=True)
-    wanted = (options.trials or definition.tuning.max_jobs) - len(study.trials)
+    wanted = (options.trials or definition.tuning.max_jobs) - sum(trial.state.is_finished() for trial in study.trials)
     study.optimize(lambda trial: _value(trial, trials), n_trials=max(0, wanted), catch=(TrialFailedError,))
     return _told(study, definition.tuning, options)
 

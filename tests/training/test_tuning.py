@@ -90,8 +90,10 @@ def test_a_study_finds_better_values_goes_on_where_it_was_and_survives_failed_tr
 
     definition = load(FOLDER / "waste.json")
     tune(definition, options(tmp_path, trials=3))
+    first = json.loads((tmp_path / "out" / "tuned.json").read_text())["trials"]
     best = tune(definition, options(tmp_path, trials=8))
     document = json.loads((tmp_path / "out" / "tuned.json").read_text())
+    assert document["trials"][:3] == first
     assert len(document["trials"]) == 8
     assert document["hyperparameters"] == best
     assert document["value"] == min(trial["value"] for trial in document["trials"] if trial["state"] == "COMPLETE")
