@@ -78,7 +78,7 @@ def list_photos(source: Path, task: str, labels: Sequence[str] | None = None) ->
 
 def _listing(form: Form, place: Path, task: str, labels: Sequence[str] | None) -> Listing:
     if form is Form.FOLDERS:
-        return list_folder(place)
+        return _count_folders(place) if task == "count" else list_folder(place)
     if form is Form.LST:
         return read_lst(place, labels)
     if form is Form.BIN_METADATA:
@@ -91,6 +91,13 @@ def _listing(form: Form, place: Path, task: str, labels: Sequence[str] | None) -
         return read_classified_manifest(place, labels)
     boxed = with_hints(BOXED[form](place, None))
     return as_counts(boxed) if task == "count" else as_classes(boxed)
+
+
+def _count_folders(folder: Path) -> Listing:
+    try:
+        return list_folder(folder)
+    except DatasetError as error:
+        raise DatasetError(f"{error}; counting needs a {TABLE}, or folders named 0, 1, 2 and so on") from error
 
 
 def _table(path: Path, task: str) -> Listing:
