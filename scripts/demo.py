@@ -14,11 +14,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
-from scripts import demo_report
+from scripts import demo_fleet, demo_report
 from scripts.demo_report import Asked
-from scripts.demo_training import DemoModel, DemoTrainingError, starter_model, train
+from scripts.demo_training import DemoModel, DemoTrainingError, starter_model, train, train_badly
 from scripts.service_process import Client, ServiceError, ServiceProcess
 
 TASKS = ("classify", "count", "detect")
@@ -28,6 +28,7 @@ SHOWN_ANSWERS = 8
 MAX_ASKED = 400
 MAX_HOMES = 20
 LINE_EVERY_S = 5.0
+FRAMES = 60
 
 
 class InterruptedDemoError(Exception):
@@ -67,8 +68,32 @@ def tell_story(stack: ExitStack) -> None:
     _step(f"4. {promoted} answers photos that training never saw, over HTTP")
     asked = _ask(service.client, task, model)
     print(demo_report.table(asked[:: max(1, len(asked) // SHOWN_ANSWERS)][:SHOWN_ANSWERS]))
+    if task == "classify" and model.artifact is not None:
+        _show_fleet(service.client, home, promoted, [one.photo.read_bytes() for one in asked[:FRAMES]])
     _sum_up(task, asked, time.monotonic() - begun_s)
     _say_what_to_paste(service.client, home, task, asked)
+
+
+def _show_fleet(client: Client, home: Path, good: str, frames: Sequence[bytes]) -> None:
+    """Raises: DemoError when the cameras do not end where they should."""
+    _step(f"5. Three simulated cameras get {good}, wave by wave; each proves what it runs")
+    with demo_fleet.cameras(client, frames):
+        _expect(demo_fleet.promote_to_fleet(client, good, with_endpoint=False), "succeeded")
+        _step("6. A deliberately bad model is promoted to the endpoint and to the cameras, and taken back")
+        bad = _register(client, train_badly(os.environ.get("DATA"), home / "work"), "deliberately bad")
+        ended = demo_fleet.promote_to_fleet(client, bad, with_endpoint=True)
+        _expect(ended, "reverted")
+        print(f"   taken back because: {ended['reason']}")
+        answering = client.ask("classify", frames[0])["model"]["id"]
+        if answering != good:
+            raise DemoError(f"{answering} answers at the endpoint, where {good} should again.")
+        back = ended["counts"]["back"]
+        print(f"   {good} answers again at the endpoint, and {back} cameras have proved that they run it again.")
+
+
+def _expect(deployment: dict[str, Any], state: str) -> None:
+    if deployment["state"] != state:
+        raise DemoError(f"the promotion should have {state}, but it is {deployment['state']}: {deployment['waiting']}")
 
 
 def _task() -> str:
@@ -92,14 +117,19 @@ def _promote(client: Client, task: str, model: DemoModel) -> str:
     """The id of the model that answers for the task from now on. Raises: ServiceError, DemoError."""
     if model.artifact is None:
         return str(client.call("GET", f"/models?task={task}")["items"][0]["id"])
-    upload = client.upload(model.artifact, "application/gzip")
-    registered = client.call("POST", "/models", {"upload": upload})
-    client.call("POST", f"/models/{registered['id']}/approve", {"reason": "the demo's own model", "override": True})
-    deployment = client.call("POST", "/deploy", {"model": registered["id"]})
+    model_id = _register(client, model.artifact, "the demo's own model")
+    deployment = client.call("POST", "/deploy", {"model": model_id})
     if deployment["state"] != "succeeded":
         raise DemoError(f"the promotion ended as {deployment['state']}: {deployment['reason']}")
-    print(f"   {registered['id']} (digest {registered['digest'][:12]}) is live: it answered its own proof.")
-    return str(registered["id"])
+    print(f"   {model_id} (digest {deployment['digest'][:12]}) is live: it answered its own proof.")
+    return model_id
+
+
+def _register(client: Client, artifact: Path, reason: str) -> str:
+    """The id of the artifact's model, registered and approved."""
+    model = client.call("POST", "/models", {"upload": client.upload(artifact, "application/gzip")})
+    client.call("POST", f"/models/{model['id']}/approve", {"reason": reason, "override": True})
+    return str(model["id"])
 
 
 def _ask(client: Client, task: str, model: DemoModel) -> list[Asked]:

@@ -58,6 +58,22 @@ def train(task: str, data: str | None, pretrained: str | None, work: Path) -> De
     return DemoModel(result.artifact, held_out)
 
 
+def train_badly(data: str | None, work: Path) -> Path:
+    """An artifact that is whole and useless: one pass over the photos that `train` used. Raises: DemoTrainingError."""
+    request = JobRequest(
+        work=work.parent / "bad-work",
+        out=work.parent / "bad-model",
+        training_python=TRAINING_PYTHON,
+        data=_source(data) or work / "rendered",
+        seed=SEED,
+        hyperparameters={"epochs": "1", "average_decay": "0"},
+    )
+    try:
+        return run_job(request).artifact
+    except (JobError, DatasetError, PackagingError, ArtifactError, ManifestError, OSError) as error:
+        raise DemoTrainingError(f"no bad model: {error}") from error
+
+
 def starter_model(task: str, data: str | None, work: Path) -> DemoModel:
     """The starter model's photos to answer. Raises: DemoTrainingError."""
     if task != "classify":
