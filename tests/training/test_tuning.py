@@ -65,14 +65,27 @@ def test_a_trial_that_fails_says_why(trials: Trials) -> None:
 
 
 def test_the_best_values_go_into_the_recipe_they_were_found_for(tmp_path: Path) -> None:
-    path = tmp_path / "waste.json"
-    before = (FOLDER / "waste.json").read_text()
-    path.write_text(before)
-    write_recipe(path, {"learning_rate": "0.007"}, has_checkpoint=True)
+    path = tmp_path / "bins.json"
+    path.write_text((FOLDER / "bins.json").read_text())
+    before = load(path)
+    write_recipe(path, {"learning_rate": "0.0007", "mixup": "0.2"}, has_checkpoint=True)
     after = load(path)
-    assert after.pretrained["learning_rate"] == "0.007"
-    assert "learning_rate" not in after.hyperparameters
-    assert path.read_text() == before.replace('"learning_rate": "0.003"', '"learning_rate": "0.007"')
+    assert after.pretrained == {**before.pretrained, "learning_rate": "0.0007", "mixup": "0.2"}
+    assert after.hyperparameters == before.hyperparameters
+    lines = set(path.read_text().splitlines()) ^ set((FOLDER / "bins.json").read_text().splitlines())
+    assert len(lines) <= 5
+
+
+@pytest.mark.parametrize("name", ["waste", "bins", "banknotes"])
+def test_a_definitions_own_values_are_within_its_ranges(name: str) -> None:
+    definition = load(FOLDER / f"{name}.json")
+    assert definition.tuning
+    for recipe in (definition.hyperparameters, definition.pretrained):
+        for parameter, each in definition.tuning.ranges.items():
+            if parameter in recipe and each.kind == "categorical":
+                assert recipe[parameter] in each.values
+            elif parameter in recipe and recipe is definition.pretrained:
+                assert each.low <= float(recipe[parameter]) <= each.high
 
 
 def options(tmp_path: Path, **changes: object) -> argparse.Namespace:
