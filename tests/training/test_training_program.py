@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from training.datasets.folder import import_folder
 from training.datasets.rendered import render_waste, write_rendered_waste
 from training.datasets.split import split_photos
 from training.evaluate import main as evaluate_main
+from training.golden import ANSWERS_NAME, POOLS
 from training.job import JobRequest, JobResult, run_job
 from training.prepare import write_hyperparameters
 
@@ -123,6 +125,19 @@ def test_metrics_are_printed_as_sagemaker_reads_them(trained: tuple[Path, str]) 
     lines = [line for line in trained[1].splitlines() if line.startswith("epoch=")]
     assert len(lines) == 3
     assert all("validation_macro_recall=" in line and line.endswith(";") for line in lines)
+
+
+def test_card_figures_and_answers_to_the_golden_pool_lie_beside_the_artifact(
+    tmp_path: Path, photos: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    result = run_job(replace(request(tmp_path, photos), pools=POOLS))
+    found = {path.name for path in (tmp_path / "out").iterdir()}
+    assert found >= {"model.tar.gz", "metrics.json", "card.md", "card.html", ANSWERS_NAME}
+    assert json.loads((tmp_path / "out" / ANSWERS_NAME).read_text())["digest"] == result.digest
+    card = (tmp_path / "out" / "card.md").read_text()
+    assert "Measured on photos held out" in card
+    assert result.digest in card
+    assert "fewer than 60: compost, landfill, recycling" in capfd.readouterr().out
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path, photos: Path, trained: tuple[Path, str]) -> None:
