@@ -102,7 +102,9 @@ def _announce(settings: Settings, port: int, key: str | None) -> None:
     print(f"Binsight listens on {url}  (state in {settings.home})", flush=True)
     if key:
         print(f"Your admin key, shown this once: {key}", flush=True)
-    shown = key or "$BINSIGHT_ADMIN_KEY"
+    shown = key or ("$BINSIGHT_ADMIN_KEY" if settings.admin_key else "<your key>")
+    if shown == "<your key>":
+        print("This home has keys already; 'make admin-key' makes another.", flush=True)
     print(f'Try: curl -H "Authorization: Bearer {shown}" --data-binary @photo.jpg {url}/classify', flush=True)
 
 

@@ -48,7 +48,9 @@ def _from_json(call: Call) -> bytes:
     try:
         data = base64.b64decode(document.image or "", validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InvalidFieldError("image: is not base64; send the photo's bytes encoded without line breaks.") from error
+        raise InvalidFieldError(
+            "image: is not base64; send the photo's bytes encoded, without line breaks and without 'data:...,'."
+        ) from error
     return _within_limit(call, data)
 
 

@@ -25,12 +25,11 @@ def pasted(first_word: str) -> list[str]:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_the_readmes_curl_works_as_pasted(tmp_path: Path, archives: dict[str, Path]) -> None:
+def test_the_readmes_curl_works_as_pasted(tmp_path: Path) -> None:
     (curl,) = pasted("curl ")
     (run,) = pasted("BINSIGHT_ADMIN_KEY=")
     key = run.split()[0].partition("=")[2]
-    starter = STARTER if STARTER.exists() else archives["classify"]
-    with service_process(tmp_path / "home", BINSIGHT_ADMIN_KEY=key, BINSIGHT_STARTER=str(starter)) as running:
+    with service_process(tmp_path / "home", BINSIGHT_ADMIN_KEY=key, BINSIGHT_STARTER=str(STARTER)) as running:
         command = curl.replace("127.0.0.1:8000", f"127.0.0.1:{running.client.port}")
         answered = subprocess.run(
             ["curl", "--silent", "--noproxy", "*", *shlex.split(command)[1:]],
@@ -41,7 +40,12 @@ def test_the_readmes_curl_works_as_pasted(tmp_path: Path, archives: dict[str, Pa
         )
     answer = json.loads(answered.stdout)
     assert answer["label"] in answer["probabilities"]
-    assert answer["model"]["version"] == 1
+    (shown,) = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
+    assert answer["model"] == {**answer["model"], **json.loads(shown)["model"], "digest": answer["model"]["digest"]}
+    assert answer["model"]["digest"].startswith(json.loads(shown)["model"]["digest"].rstrip("."))
+    assert {name: answer[name] for name in ("label", "unknown", "reasons")} == {
+        name: json.loads(shown)[name] for name in ("label", "unknown", "reasons")
+    }
 
 
 def test_the_readmes_files_are_there() -> None:

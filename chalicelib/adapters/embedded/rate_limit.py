@@ -30,7 +30,7 @@ class TokenBuckets:
         if missing > 0:
             wait_s = missing / self._rate_per_s
             raise RateLimitedError(
-                f"This key is over its {self._rate_per_s:g} requests a second; try again in {wait_s:.1f} s.",
+                f"This key is over its {self._rate_per_s:g} requests a second; try again in {wait_s:.2g} s.",
                 retry_after_s=wait_s,
             )
 
