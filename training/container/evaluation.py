@@ -21,11 +21,13 @@ from pathlib import Path
 
 from device.runtime.artifact import ArtifactError
 from device.runtime.manifest import ManifestError
+from training.adopt import Adoption, adopt
+from training.built_in_files import AdoptionError
 from training.datasets.channel import channel_lines
 from training.datasets.photo_set import DatasetError
 from training.golden import POOLS
 from training.job import JobRequest, package_job
-from training.package import PackagingError
+from training.package import FACTS_FILE, PackagingError
 from training.tasks import TASKS, PreparedData
 
 CHANNELS = ("train", "validation", "test")
@@ -37,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="evaluate", description=__doc__)
     parser.add_argument("--task", choices=sorted(TASKS), default=os.environ.get("BINSIGHT_TASK", "classify"))
     parser.add_argument("--name", default=os.environ.get("BINSIGHT_MODEL_NAME", ""), help="of the model")
+    parser.add_argument("--labels", default=os.environ.get("BINSIGHT_LABELS", ""), help="a built-in job's, a line each")
     parser.add_argument("--artifact", type=Path, default=root / "input" / "artifact" / "model.tar.gz")
     parser.add_argument("--data", type=Path, default=root / "input" / "data", help="the folder of the channels")
     parser.add_argument("--out", type=Path, default=root / "output")
@@ -44,7 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return evaluate(options)
-    except (DatasetError, PackagingError, ArtifactError, ManifestError, OSError, tarfile.TarError) as error:
+    except (
+        AdoptionError,
+        DatasetError,
+        PackagingError,
+        ArtifactError,
+        ManifestError,
+        OSError,
+        tarfile.TarError,
+    ) as error:
         print(f"no model: {error}", file=sys.stderr)
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / "failure").write_text(str(error)[:MAX_FAILURE_CHARACTERS], encoding="utf-8")
@@ -54,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def evaluate(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as work:
         layout = laid_out(options.artifact, options.data, Path(work) / "ml")
+        if not (layout / "model" / FACTS_FILE).exists():
+            return adopted(layout / "model", options)
         request = JobRequest(
             work=Path(work),
             out=options.out,
@@ -65,6 +78,14 @@ def evaluate(options: argparse.Namespace) -> int:
         )
         result = package_job(request, layout, prepared(layout / "input" / "data"))
     print(f"{result.artifact} {result.digest[:12]}: {TASKS[options.task].headline(result.metrics['test'])}")
+    return 0
+
+
+def adopted(model: Path, options: argparse.Namespace) -> int:
+    """What a built-in algorithm left: only its own container can run it, so it is packaged and not measured here."""
+    labels = tuple(label for label in options.labels.splitlines() if label.strip())
+    digest = adopt(model, Adoption(options.name or options.task, options.task, labels), options.out)
+    print(f"{options.out / 'model.tar.gz'} {digest[:12]}: adopted, not measured")
     return 0
 
 
