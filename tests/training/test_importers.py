@@ -67,7 +67,9 @@ def test_a_list_takes_its_names_from_a_file_and_its_photos_from_the_channel_besi
     (tmp_path / "train_lst").mkdir()
     (tmp_path / "train_lst" / "classes.txt").write_text("glass\npaper\n")
     (tmp_path / "train_lst" / "train.lst").write_text("0\t1\ta.jpg\n")
-    assert labels_of(read_lst(tmp_path / "train_lst" / "train.lst")) == {"a.jpg": "paper"}
+    listing = read_lst(tmp_path / "train_lst" / "train.lst")
+    assert labels_of(listing) == {"a.jpg": "paper"}
+    assert listing.notes == ("class glass has no photo",)
 
 
 def test_a_list_without_names_has_numbers_and_a_class_too_many_is_refused(tmp_path: Path) -> None:

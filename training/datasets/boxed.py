@@ -108,6 +108,21 @@ def as_counts(boxed: BoxedSet) -> Listing:
     return Listing(boxed.report.source, photos, boxed.report.skipped, boxed.report.notes)
 
 
+def readable_only(boxed: BoxedSet) -> BoxedSet:
+    """Without the photos that are not there or are none, which are named. Raises: DatasetError, when none is left."""
+    photos, skipped = [], list(boxed.report.skipped)
+    for photo in boxed.photos:
+        try:
+            shown_size(photo.path)
+            photos.append(photo)
+        except DatasetError as error:
+            skipped.append(Skipped(str(photo.path), str(error)))
+    if not photos:
+        raise DatasetError(f"{boxed.report.source} names no photo that can be read ({skipped[-1].reason})")
+    report = ImportReport(boxed.report.source, len(photos), tuple(skipped), boxed.report.notes)
+    return BoxedSet(boxed.labels, tuple(photos), report)
+
+
 def with_hints(boxed: BoxedSet) -> BoxedSet:
     """The same set; its report also says which names may be one class."""
     report = boxed.report

@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 
 from training.datasets.bin_metadata import FOLDER, ITEMS, read_bin_metadata
-from training.datasets.boxed import as_classes, as_counts, with_hints
+from training.datasets.boxed import as_classes, as_counts, readable_only, with_hints
 from training.datasets.channel import BOXED_MANIFEST_NAMES, ChannelPhoto
 from training.datasets.classified_manifest import read_classified_manifest
 from training.datasets.coco import is_coco, read_coco
@@ -63,7 +63,7 @@ def import_boxes(source: Path, labels: Sequence[str] | None = None) -> BoxedSet:
     if form not in BOXED:
         known = ", ".join(each.value for each in BOXED)
         raise DatasetError(f"{source} is {form.value}, which has no boxes; a detector needs {known}")
-    return with_hints(BOXED[form](place, labels))
+    return with_hints(readable_only(BOXED[form](place, labels)))
 
 
 def list_photos(source: Path, task: str, labels: Sequence[str] | None = None) -> Listing:
@@ -89,7 +89,7 @@ def _listing(form: Form, place: Path, task: str, labels: Sequence[str] | None) -
         return read_labelbox_classes(place)
     if form is Form.MANIFEST and not _has_boxes(place):
         return read_classified_manifest(place, labels)
-    boxed = with_hints(BOXED[form](place, None))
+    boxed = with_hints(readable_only(BOXED[form](place, None)))
     return as_counts(boxed) if task == "count" else as_classes(boxed)
 
 

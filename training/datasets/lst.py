@@ -44,7 +44,8 @@ def read_lst(path: Path, labels: Sequence[str] | None = None) -> Listing:
         )
         for line in lines
     ]
-    return listing_of(path, entries)
+    unused = [names[index] for index in sorted(set(names) - {line.class_index for line in whole})]
+    return listing_of(path, entries, [f"class {name.strip()} has no photo" for name in unused])
 
 
 def _parse(text: str, number: int, path: Path) -> Line | Skipped:
