@@ -160,16 +160,16 @@ class Deployments:
 
     def _create(self, deployment: Deployment) -> str | None:
         settings = deployment.plan.endpoint.settings if deployment.plan.endpoint else {}
-        self.runtime.create(self.steps.served(deployment), settings)
+        self.runtime.create(self.steps.endpoint.served(deployment), settings)
         return None
 
     def _prove(self, deployment: Deployment) -> str:
-        served = self.steps.served(deployment)
+        served = self.steps.endpoint.served(deployment)
         self.runtime.prove(served)
         return self.golden.fault(served)
 
     def _fill(self, deployment: Deployment) -> str | None:
-        return "" if self.golden.fill(self.steps.served(deployment)) is not None else None
+        return "" if self.golden.fill(self.steps.endpoint.served(deployment)) is not None else None
 
     def _tend(self, deployment: Deployment) -> None:
         if deployment.state in (State.WAVE, State.PAUSED) and deployment.waves:

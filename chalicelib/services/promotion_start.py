@@ -170,7 +170,7 @@ class PromotionStart:
             taken = replace(before, active=deployment.id)
             writes.append(Put(endpoint_target_record(taken), expected_version=before.record_version))
             names.append(records.endpoint_target(deployment.task))
-            writes += self.steps.restored_canary(deployment.task)
+            writes += self.steps.endpoint.without_canary(deployment.task)
         if prospect.fleet_target is not None:
             target = prospect.fleet_target
             taken_fleet = replace(target, active=deployment.id, overlay=None, task=deployment.task)

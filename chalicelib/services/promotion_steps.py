@@ -7,20 +7,18 @@ from dataclasses import dataclass, replace
 
 from chalicelib.domain import fleet_records as records
 from chalicelib.domain.alias import Alias
-from chalicelib.domain.deployment import Deployment, DeploymentState, EndpointBaseline, OpenWave
+from chalicelib.domain.deployment import Deployment, DeploymentState, OpenWave
 from chalicelib.domain.fleet import BACK, FORWARD, FleetTarget
-from chalicelib.domain.inference import ServedModel, Task
+from chalicelib.domain.inference import Task
 from chalicelib.domain.ledger import Change
 from chalicelib.domain.plan import FleetPlan
-from chalicelib.domain.ports import Clock, Delete, Put, Write
+from chalicelib.domain.ports import Clock, Put, Write
 from chalicelib.domain.promotion import Lengthen, Move, Note, Open
-from chalicelib.domain.records import alias_key
 from chalicelib.domain.ring import RING, lengthened
 from chalicelib.domain.waves import asked_length
+from chalicelib.services.endpoint_steps import EndpointSteps
 from chalicelib.services.ledger import Ledger
-from chalicelib.services.model_registry import ModelRegistry
 from chalicelib.services.promotion_writes import (
-    alias_writes,
     cleaning,
     deployment_subject,
     fleet_plan,
@@ -32,7 +30,7 @@ from chalicelib.services.promotion_writes import (
     stored,
 )
 from chalicelib.services.tally import Tally
-from chalicelib.services.targets import Targets, endpoint_target_record
+from chalicelib.services.targets import Targets
 from chalicelib.services.timed_cache import TimedCache
 
 State = DeploymentState
@@ -45,8 +43,8 @@ SPARE_DEVICES = 4
 @dataclass(frozen=True)
 class PromotionSteps:
     targets: Targets
+    endpoint: EndpointSteps
     tally: Tally
-    registry: ModelRegistry
     ledger: Ledger
     clock: Clock
     aliases: TimedCache[Task, Alias]
@@ -68,9 +66,6 @@ class PromotionSteps:
         """A change of the promotion itself, which the ledger keeps."""
         return self._commit(deployment, changed, action, actor)
 
-    def served(self, deployment: Deployment) -> ServedModel:
-        return self.registry.get(deployment.model_id).served_at(deployment.endpoint)
-
     @staticmethod
     def _movers() -> dict[DeploymentState, Callable[[PromotionSteps, Deployment, Deployment, str], Deployment]]:
         return {
@@ -90,23 +85,11 @@ class PromotionSteps:
         return stored(deployment, moved)
 
     def _canary(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
-        alias = self.targets.alias(deployment.task)
-        assert alias is not None, "a canary stands beside a primary"
-        share = deployment.plan.endpoint.canary_share if deployment.plan.endpoint else 0.0
-        changed = alias.with_canary(self.served(deployment), share, deployment.id)
-        return self._commit(deployment, moved, "alias.canary", actor, *alias_writes(changed), share=share)
+        writes, share = self.endpoint.with_canary(deployment)
+        return self._commit(deployment, moved, "alias.canary", actor, *writes, share=share)
 
     def _flip(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
-        before = self.targets.alias(deployment.task)
-        alias = Alias(
-            task=deployment.task,
-            primary=self.served(deployment),
-            deployment_id=deployment.id,
-            previous=before.primary if before else None,
-            record_version=before.record_version if before else 0,
-        )
-        writes = (*alias_writes(alias), self._live_endpoint(deployment, deployment.model_id))
-        return self._commit(deployment, moved, "alias.flipped", actor, *writes)
+        return self._commit(deployment, moved, "alias.flipped", actor, *self.endpoint.flipped(deployment))
 
     def _open(self, deployment: Deployment, wave: int, actor: str) -> Deployment:
         plan, target = fleet_plan(deployment), self.targets.fleet_target(fleet_plan(deployment).fleet)
@@ -148,14 +131,8 @@ class PromotionSteps:
         """The model is the next promotion's baseline; what it replaced is removed after a while."""
         writes: list[Write] = []
         if deployment.plan.endpoint is not None:
-            before, alias = self.targets.endpoint(deployment.task), self.targets.alias(deployment.task)
-            assert alias is not None, "the alias was flipped before"
-            baseline = EndpointBaseline(deployment.model_id, deployment.endpoint, deployment.id)
-            writes.append(
-                Put(endpoint_target_record(replace(before, active=None, baseline=baseline)), before.record_version)
-            )
-            writes += alias_writes(replace(alias, previous=None))
-            old = {each.endpoint for each in (before.baseline, alias.previous) if each} - {deployment.endpoint}
+            endpoint_writes, old = self.endpoint.settled(deployment)
+            writes += endpoint_writes
             moved = replace(moved, leftovers=tuple(sorted(old)), clean_at_s=self.clock() + LINGER_S)
         elif deployment.leftovers or deployment.endpoint:
             moved = cleaning(moved, self.clock())
@@ -173,11 +150,11 @@ class PromotionSteps:
     def _fail(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
         """The alias never pointed to this endpoint; it may still point to that of a promotion this one superseded."""
         moved = cleaning(moved, self.clock())
-        writes = (*self._restored_alias(deployment), *self._released(deployment))
+        writes = (*self.endpoint.restored(deployment), *self._released(deployment))
         return self._commit(deployment, moved, "deployment.failed", actor, *writes, reason=moved.reason)
 
     def _take_back(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
-        writes = list(self._restored_alias(deployment))
+        writes = list(self.endpoint.restored(deployment))
         plan = deployment.plan.fleet
         if plan is not None and deployment.waves:
             target = self.targets.fleet_target(plan.fleet)
@@ -205,46 +182,20 @@ class PromotionSteps:
         moved = replace(moved, leftovers=(old.endpoint,), clean_at_s=self.clock() + LINGER_S)
         writes: list[Write] = [put_deployment(old, moved)]
         if old.plan.endpoint is not None and records.endpoint_target(old.task) not in kept:
-            writes += [*self._restored_alias(old), *self._released_endpoint(old)]
+            writes += [*self.endpoint.restored(old), *self.endpoint.released(old)]
         if old.plan.fleet is not None and records.fleet_target_name(old.plan.fleet.fleet) not in kept:
             target = self.targets.fleet_target(old.plan.fleet.fleet)
             writes.append(put_target(target, replace(target, active=None, overlay=None)))
         return moved, writes
 
-    def restored_canary(self, task: Task) -> list[Write]:
-        """The alias without the canary of a promotion that ends."""
-        alias = self.targets.alias(task)
-        return alias_writes(alias.without_canary()) if alias and alias.canary else []
-
-    def _restored_alias(self, deployment: Deployment) -> list[Write]:
-        """The alias as it was before this promotion and those it superseded; none where there was none."""
-        if deployment.plan.endpoint is None:
-            return []
-        alias, baseline = self.targets.alias(deployment.task), deployment.baseline_endpoint
-        if alias is None:
-            return []
-        if baseline is None:
-            return [Delete(alias_key(alias.task), alias.record_version), self._live_endpoint(deployment, None)]
-        if alias.primary.endpoint == baseline.endpoint:
-            return alias_writes(alias.without_canary()) if alias.canary else []
-        primary = self.registry.get(baseline.model_id).served_at(baseline.endpoint)
-        back = Alias(alias.task, primary, baseline.deployment_id, record_version=alias.record_version)
-        return [*alias_writes(back), self._live_endpoint(deployment, baseline.model_id)]
-
     def _released(self, deployment: Deployment, clear: bool = False) -> list[Write]:
         """The targets, free for the next promotion."""
-        writes = self._released_endpoint(deployment)
+        writes = self.endpoint.released(deployment)
         if deployment.plan.fleet is not None:
             target = self.targets.fleet_target(deployment.plan.fleet.fleet)
             overlay = None if clear else target.overlay
             writes.append(put_target(target, replace(target, active=None, overlay=overlay)))
         return writes
-
-    def _released_endpoint(self, deployment: Deployment) -> list[Write]:
-        if deployment.plan.endpoint is None:
-            return []
-        target = self.targets.endpoint(deployment.task)
-        return [Put(endpoint_target_record(replace(target, active=None)), target.record_version)]
 
     def _outcome(self, deployment: Deployment) -> dict[str, object]:
         counts = self.tally.counts(deployment.id)
@@ -254,11 +205,6 @@ class PromotionSteps:
 
     def _overlaid(self, target: FleetTarget, deployment: Deployment, plan: FleetPlan) -> Write:
         return put_target(target, replace(target, overlay=overlay_of(deployment, plan, FORWARD)))
-
-    def _live_endpoint(self, deployment: Deployment, model_id: str | None) -> Write:
-        target = records.endpoint_target(deployment.task)
-        body = {"model": model_id, "deployment": deployment.id}
-        return Put(records.live_record(target, self.clock(), deployment.id, body), expected_version=None)
 
     def _live_fleet(self, deployment: Deployment, model_id: str | None, wave: int | None) -> Write:
         target = records.fleet_target_name(fleet_plan(deployment).fleet)

@@ -14,6 +14,7 @@ from chalicelib.domain.ports import BlobStore, Clock, EndpointRuntime, IdSource,
 from chalicelib.services.check_in import AskablePhotos, CheckIns
 from chalicelib.services.deployment import Deployments
 from chalicelib.services.dry_run import DryRuns
+from chalicelib.services.endpoint_steps import EndpointSteps
 from chalicelib.services.fleet import Fleets
 from chalicelib.services.golden_answers import GoldenAnswers
 from chalicelib.services.history import History
@@ -68,7 +69,8 @@ def make_promotion_suite(
     tally = Tally(store, shards)
     golden = GoldenAnswers(store, runtime, ports.pools, ports.timer, TimedCache(ports.timer, IDENTITY_FRESH_S))
     facts = PromotionFacts(runtime, golden, targets, tally, clock)
-    steps = PromotionSteps(targets, tally, registry, ledger, clock, aliases)
+    endpoint = EndpointSteps(targets, registry, clock)
+    steps = PromotionSteps(targets, endpoint, tally, ledger, clock, aliases)
     start = PromotionStart(
         store=store,
         registry=registry,
