@@ -127,7 +127,7 @@ class RecordStore(ABC):
     def note(self, *writes: Write) -> None:
         """As `write`, and as safe from a crash of the process; but a power cut may undo it.
 
-        For what is said again in a moment: the heartbeats of cameras, which need not wait for a disk.
+        For what is said again in a moment: the reports of cameras, which need not wait for a disk.
         """
         self.write(*writes)
 

@@ -190,8 +190,8 @@ class CheckIns:
             record = records.member_record(assigned.promotion, shard, outcome.member)
             writes.append(Put(record, expected_version=member.record_version if member else 0))
             writes.append(Add(records.counts_key(assigned.promotion, shard), outcome.counters))
-        # A transition is written for good; a heartbeat comes again before anyone misses it.
-        (self.store.write if len(writes) > 1 else self.store.note)(*writes)
+        # State, member and count are written together or not at all: what a power cut undoes, the camera proves again.
+        self.store.note(*writes)
 
     def _state(self, device_id: str) -> DeviceState:
         try:
