@@ -66,6 +66,23 @@ def test_a_deeplens_frame_is_turned_from_bgr_to_rgb_after_a_few_failures(deeplen
     assert camera.next_frame().getpixel((5, 5)) == (230, 20, 30)
 
 
+def test_a_deeplens_frame_that_was_seen_is_not_given_again_at_once(deeplens: Any) -> None:
+    pauses: List[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            deeplens.frames[0] = np.full((48, 64, 3), (0, 255, 0), dtype=np.uint8)
+
+    deeplens.frames.append(np.full((48, 64, 3), (0, 0, 255), dtype=np.uint8))
+    camera = AwscamCamera.open({}, pause)
+    assert colors_of(camera, 2) == [(255, 0, 0), (0, 255, 0)]
+    assert len(pauses) == 3
+    # A scene without any noise is given all the same, after a second.
+    assert colors_of(camera, 1) == [(0, 255, 0)]
+    assert sum(pauses) == pytest.approx(1.03)
+
+
 def test_a_deeplens_that_gives_no_frames_is_a_fault(deeplens: Any) -> None:
     with pytest.raises(CameraError, match="no frame"):
         AwscamCamera.open({}, lambda _: None).next_frame()
