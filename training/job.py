@@ -8,7 +8,6 @@ Runs in the environment that serves; only the training program itself runs in th
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from training.evaluation import Evaluation
 from training.golden import ANSWERS_NAME, POOLS, newest_pool, write_golden_answers
 from training.package import Draft, PackagingError, Provenance, add_calibration, add_self_test, begin, finish
 from training.prepare import write_hyperparameters
+from training.resume import clear, forget_checkpoints, keep_own_checkpoints
 from training.tasks import TASKS, PreparedData
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -36,7 +36,7 @@ class JobError(RuntimeError):
 
 @dataclass(frozen=True)
 class JobRequest:
-    """`data`: a folder of class folders; None renders photos. `work` is emptied first."""
+    """`data`: in any form; None renders photos. `work` is emptied, but for what a killed job goes on from."""
 
     work: Path
     out: Path
@@ -61,13 +61,16 @@ class JobResult:
 
 def run_job(request: JobRequest) -> JobResult:
     """Raises: JobError, DatasetError, PackagingError; `out` holds a whole model or none."""
-    shutil.rmtree(request.work, ignore_errors=True)
     task = TASKS[request.task]
     layout = request.work / "ml"
+    clear(request.work, layout)
     data = task.prepare(request.data, request.work / "rendered", layout / "input" / "data", request.seed)
     print("\n".join([*data.report, *balance_lines(channel_counts(layout / "input" / "data" / "train"))]), flush=True)
-    write_hyperparameters(layout, job_hyperparameters(request), request.pretrained)
+    hyperparameters = job_hyperparameters(request)
+    keep_own_checkpoints(layout, data.fingerprint, hyperparameters, request.pretrained)
+    write_hyperparameters(layout, hyperparameters, request.pretrained)
     run_training(request, layout)
+    forget_checkpoints(layout)
     return package_job(request, layout, data)
 
 
