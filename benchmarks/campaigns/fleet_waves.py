@@ -92,7 +92,7 @@ def _register(store: SqliteStore, devices: int) -> None:
         batch: list[Write] = []
         for number in range(first, min(first + DEVICES_A_WRITE, devices)):
             batch.append(Put(identity_record(Device(f"cam-{number}", FLEET, HASH, 0.0)), expected_version=0))
-        store.write(*batch)
+        store.note(*batch)
 
 
 def _approved(services: Services, folder: Path) -> str:
