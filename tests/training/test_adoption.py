@@ -58,13 +58,6 @@ def test_a_classifier_is_adopted_with_its_files_as_they_are(classifier: Path, tm
     assert manifest.labels[0].color == (0, 255, 0)
 
 
-def test_an_adopted_model_is_one_that_the_registry_takes(classifier: Path, tmp_path: Path) -> None:
-    registry = pytest.importorskip("chalicelib.domain.manifest", reason="the service is not installed here")
-    adopt(classifier, WASTE, tmp_path / "out")
-    manifest = unpack(tmp_path / "out" / "model.tar.gz", tmp_path / "model")
-    assert registry.checked_manifest(manifest.raw) == manifest.raw
-
-
 def test_a_detector_knows_its_own_input_and_what_objects_are_worth(detector: Path, tmp_path: Path) -> None:
     adopt(detector, BANKNOTES, tmp_path / "out")
     manifest = unpack(tmp_path / "out" / "model.tar.gz", tmp_path / "model")

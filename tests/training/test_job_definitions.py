@@ -12,7 +12,6 @@ from training.progress import report_metrics
 from training.tasks import TASKS
 
 FILES = sorted(FOLDER.glob("*.json"))
-SCHEMA = json.loads((FOLDER.parent / "job_schema.json").read_text())
 names = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 OURS = [path for path in FILES if json.loads(path.read_text())["algorithm"] == "binsight"]
 ours = pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
@@ -28,13 +27,6 @@ def write(folder: Path, **changes: Any) -> Path:
 def test_all_three_systems_are_defined() -> None:
     tasks = {(load(path).task, load(path).is_ours) for path in FILES}
     assert tasks == {("classify", True), ("classify", False), ("count", True), ("detect", True), ("detect", False)}
-
-
-@names
-def test_a_definition_is_as_its_schema_says(path: Path) -> None:
-    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed here")
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    jsonschema.validate(json.loads(path.read_text()), SCHEMA)
 
 
 @names

@@ -17,7 +17,6 @@ from training.datasets.rendered_coins import write_rendered_coins
 from training.definition import FOLDER, load
 from training.follow import Follower, NotReadyError
 from training.prepare import CheckpointMissingError, checkpoint_files
-from training.stage import StageError, find_stage, upload_folder
 from training.tasks import TASKS
 
 
@@ -33,17 +32,6 @@ class Service(Client):
         self.asked.append((method, path, body))
         state = self.states.pop(0) if method == "GET" else "training"
         return {"id": "waste-3", "state": state, "reason": "", "logs": None, **self.facts}
-
-
-class Stacks:
-    """CloudFormation's client, with one stack."""
-
-    def __init__(self, **outputs: str) -> None:
-        self.outputs = [{"OutputKey": name, "OutputValue": value} for name, value in outputs.items()]
-
-    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's own name
-        assert StackName == "binsight-dev"
-        return {"Stacks": [{"Outputs": self.outputs}]}
 
 
 def follower(service: Service, clock: Iterator[float]) -> Follower:
@@ -70,37 +58,6 @@ def test_the_most_that_a_job_may_cost_is_said_when_it_starts(capsys: pytest.Capt
     follower(service, iter([])).start({"job": "waste"})
     assert capsys.readouterr().out == "waste-3: 1.47 USD at the most (the price list, 2024-11)\n"
     assert service.asked == [("POST", "/models", {"job": "waste"})]
-
-
-def test_a_stage_says_its_address_and_bucket_unless_they_are_set() -> None:
-    pytest.importorskip("botocore", reason="botocore is not installed here")
-    stacks = Stacks(EndpointURL="https://api/dev/", BucketName="photos")
-    stage = find_stage("dev", stacks, {})
-    assert (stage.url, stage.bucket) == ("https://api/dev", "photos")
-    assert find_stage("dev", stacks, {"BINSIGHT_URL": "https://mine"}).url == "https://mine"
-    with pytest.raises(StageError, match="BINSIGHT_URL and BINSIGHT_BUCKET"):
-        find_stage("dev", Stacks(), {})
-
-
-def test_only_what_is_not_there_is_uploaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    boto3 = pytest.importorskip("boto3", reason="boto3 is not installed here")
-    moto = pytest.importorskip("moto", reason="moto is not installed here")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    write_photo(tmp_path / "train" / "a.jpg", 1)
-    write_photo(tmp_path / "test" / "b.jpg", 2)
-    done: list[int] = []
-    with moto.mock_aws():
-        s3 = boto3.client("s3", region_name="us-east-1")
-        s3.create_bucket(Bucket="photos")
-        assert upload_folder(tmp_path, "photos", "data/waste", s3, done.append) == 2
-        write_photo(tmp_path / "test" / "c.jpg", 3)
-        assert upload_folder(tmp_path, "photos", "data/waste", s3, done.append) == 1
-        keys = [each["Key"] for each in s3.list_objects_v2(Bucket="photos")["Contents"]]
-        with pytest.raises(StageError, match="s3://nowhere/data"):
-            upload_folder(tmp_path, "nowhere", "data", s3, done.append)
-    assert keys == ["data/waste/test/b.jpg", "data/waste/test/c.jpg", "data/waste/train/a.jpg"]
-    assert sum(done) == 5
 
 
 def test_a_built_in_classifier_gets_lists_and_what_only_the_data_knows(tmp_path: Path) -> None:
