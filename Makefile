@@ -39,7 +39,7 @@ CHECKPOINT = $(if $(PRETRAINED),--pretrained "$(PRETRAINED)")
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train evaluate tune results run admin-key test device-test verify-ledger backup restore campaign bench lint check package device-bundle image-uris requirements hooks clean
+.PHONY: help setup demo train evaluate tune results run admin-key test device-test verify-ledger backup restore campaign bench lint check package device-bundle image-uris requirements ministack hooks clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -61,9 +61,9 @@ evaluate: ## Measure a model on labelled photos: MODEL=<model.tar.gz> DATA=<any 
 	@$(SETUP) service
 	@$(API) -m training.evaluate --model "$(MODEL)" --data "$(DATA)" --out "$(or $(OUT),build/metrics.json)"
 
-tune: ## Search a definition's ranges on this machine: JOB= DATA= [PRETRAINED=] [TRIALS=] [WRITE=1 into the definition]
-	@$(SETUP) training tune
-	@$(TUNING) -m training.tune --job "$(JOB)" --data "$(DATA)" --seed "$(SEED)" $(CHECKPOINT) \
+tune: ## Search a definition's ranges: JOB= DATA= [PRETRAINED=] [TRIALS=] [WRITE=1 into the definition] [STAGE=<on AWS>]
+	@$(SETUP) $(if $(filter-out file,$(origin STAGE)),service,training tune)
+	@$(if $(filter-out file,$(origin STAGE)),$(API) -m scripts.tune_on_sagemaker --stage "$(STAGE)",$(TUNING) -m training.tune) --job "$(JOB)" --data "$(DATA)" --seed "$(SEED)" $(CHECKPOINT) \
 		$(if $(OUT),--out "$(OUT)") $(if $(TRIALS),--trials "$(TRIALS)") $(if $(WRITE),--write)
 
 results: ## Train and measure the three systems on the real data: [DATA=../shared/data] [ONLY="waste bins"]
@@ -133,6 +133,9 @@ image-uris: ## Compare the committed table of image URIs with SageMaker's SDK (a
 requirements: ## Compile requirements/*.in again [UPGRADE=1 takes new versions]
 	@$(SETUP) service tools
 	$(TOOLS) scripts/compile_requirements.py $(if $(UPGRADE),--upgrade)
+
+ministack: ## Make the environment in which the tests find DynamoDB and S3 over HTTP (65 MB); without it they skip
+	@$(SETUP) service ministack
 
 hooks: ## Run the quick part of the gate before every commit
 	@$(SETUP) test

@@ -30,16 +30,18 @@ def find_stage(name: str, stacks: Any, environ: Mapping[str, str] = os.environ) 
     `stacks` is boto3's CloudFormation client. Raises: StageError.
     """
     url, bucket = environ.get("BINSIGHT_URL", ""), environ.get("BINSIGHT_BUCKET", "")
-    outputs = {} if url and bucket else _outputs(STACK.format(name), stacks)
+    outputs = {} if url and bucket else stack_outputs(name, stacks)
     url, bucket = url or outputs.get("EndpointURL", ""), bucket or outputs.get("BucketName", "")
     if not url or not bucket:
         raise StageError(f"stage {name} does not say its address and bucket: set BINSIGHT_URL and BINSIGHT_BUCKET")
     return Stage(url.rstrip("/"), bucket)
 
 
-def _outputs(stack: str, stacks: Any) -> dict[str, str]:
+def stack_outputs(name: str, stacks: Any) -> dict[str, str]:
+    """What a stage's CloudFormation stack says of itself. Raises: StageError."""
     from botocore.exceptions import BotoCoreError, ClientError  # only AWS needs boto3, and it takes a while
 
+    stack = STACK.format(name)
     try:
         (found,) = stacks.describe_stacks(StackName=stack)["Stacks"]
     except (BotoCoreError, ClientError) as error:

@@ -142,10 +142,10 @@ def _laid_out(definition: Definition, options: argparse.Namespace) -> tuple[str,
         if options.pretrained:
             places["pretrained"] = str(options.pretrained.resolve())
         return url, places, {"seed": str(options.seed)}
-    return _uploaded(definition, options)
+    return uploaded(definition, options)
 
 
-def _uploaded(definition: Definition, options: argparse.Namespace) -> tuple[str, dict[str, str], dict[str, str]]:
+def uploaded(definition: Definition, options: argparse.Namespace) -> tuple[str, dict[str, str], dict[str, str]]:
     import boto3  # only AWS needs it, and it takes a while
 
     stage = find_stage(options.stage, boto3.client("cloudformation"))
