@@ -97,7 +97,7 @@ def described(seen: Seen, sampler: str) -> Dict[str, Any]:
 
 def look_of(image: Image) -> int:
     """64 bits: which of two neighbours is brighter, on 9 x 8 pixels."""
-    pixels = list(image.convert("L").resize((9, 8)).getdata())
+    pixels = image.convert("L").resize((9, 8)).tobytes()
     bits = 0
     for row in range(8):
         for column in range(8):

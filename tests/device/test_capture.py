@@ -103,7 +103,8 @@ def test_frames_are_jpegs_of_the_wanted_width(tmp_path: Path, model: Watched) ->
     spool = captured(tmp_path, model, [image], samplers=("random",), share=1.0, width_px=320)
     frame = spool.oldest()
     assert frame is not None
-    assert Image.open(str(frame.path)).size == (320, 240)
+    with Image.open(str(frame.path)) as taken:
+        assert taken.size == (320, 240)
 
 
 def test_a_spool_keeps_the_newest_within_its_bound(tmp_path: Path) -> None:

@@ -55,9 +55,10 @@ def test_the_caption_says_how_many_and_their_worth(detector: Watched) -> None:
 
 
 def test_labels_have_the_manifests_colours(tmp_path: Path) -> None:
-    labels = [{"name": name, "color": [1, 2, 3], "value": None} for name in ("landfill", "compost", "recycling")]
+    labels = [{"name": name, "color": [0, 250, 250], "value": None} for name in ("landfill", "compost", "recycling")]
     picture = drawn(Watched(tmp_path / "model", labels=labels).seen(plain(RED, (200, 100))), 640)
-    assert (1, 2, 3) in {color for _, color in picture.getcolors(100_000)}
+    # Letters have soft edges in newer versions of Pillow.
+    assert any(red < 40 and min(green, blue) > 210 for _, (red, green, blue) in picture.getcolors(100_000))
 
 
 def test_letters_that_pillow_cannot_draw_do_no_harm(tmp_path: Path) -> None:
