@@ -26,6 +26,7 @@ TARGETS: dict[str, list[str]] = {
     "training-test": TRAINING_NUMPY,
     "tune": SERVICE_PINS,
     "sagemaker": [],
+    "ministack": [],
     "device": ["--python-version", "3.7"],
     "camera": SERVICE_PINS,
     "camera-3.7": ["--python-version", "3.7"],

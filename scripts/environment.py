@@ -106,6 +106,7 @@ ENVIRONMENTS = {
         ),
         Environment("device", ".venv-device", "the camera's tests", python_version="3.7"),
         Environment("sagemaker", ".venv-sagemaker", "the comparison with SageMaker's SDK"),
+        Environment("ministack", ".venv-ministack", "DynamoDB and S3 on loopback for the tests"),
         Environment("tune", ".venv-tune", "tuning (Optuna)"),
         Environment("tools", ".venv-tools", "compiling the requirement files"),
     )

@@ -12,10 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 60.0
-HOW = (
-    "MiniStack is not installed: python3 -m venv .venv-ministack && .venv-ministack/bin/pip install ministack, "
-    "or BINSIGHT_MINISTACK=<its program>"
-)
+HOW = "MiniStack is not installed: make ministack, or BINSIGHT_MINISTACK=<its program>"
 
 
 class MiniStackError(Exception):

@@ -103,6 +103,20 @@ def test_an_addition_to_what_was_deleted_meanwhile_makes_it_again(store: DynamoS
     store.write(Add(A, {"n": 1}))
 
 
+def test_an_addition_whose_path_is_missed_before_its_condition_makes_the_item(
+    store: DynamoStore, stubber: Stubber
+) -> None:
+    cancel(stubber, "None", "ValidationError")
+    accept(stubber)
+    store.write(put(A), Add(B, {"n": 1}))
+
+
+def test_a_put_that_dynamodb_finds_invalid_is_not_tried_again(store: DynamoStore, stubber: Stubber) -> None:
+    cancel(stubber, "ValidationError", "None")
+    with pytest.raises(StoreUnavailableError, match="ValidationError"):
+        store.write(put(A), Add(B, {"n": 1}))
+
+
 def test_a_retry_after_a_lost_answer_is_the_same_transaction_to_dynamodb(no_account: None) -> None:
     client = dynamodb_client(REGION)
     tokens: list[str] = []

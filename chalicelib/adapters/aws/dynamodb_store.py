@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -25,6 +25,7 @@ MAX_TRIES = 8
 PAUSE_S = 0.02
 MAX_PAUSE_S = 0.5
 FAILED_CONDITION = "ConditionalCheckFailed"
+NO_SUCH_PATH = "ValidationError"
 # Another transaction was at the same item, or this very one still is after an answer got lost: nothing was decided.
 COLLISIONS = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
 
@@ -69,7 +70,7 @@ class DynamoStore(RecordStore):
             if failure is None:
                 return
             reasons = dict(zip(map(key_of, writes), _reasons(failure, len(writes)), strict=True))
-            new ^= _mistaken(writes, reasons, failure)
+            new ^= _mistaken(writes, reasons, new, failure)
             if tried == MAX_TRIES:
                 raise _given_up(reasons) from failure
             self._pause(random.uniform(0, min(MAX_PAUSE_S, PAUSE_S * 2**tried)))
@@ -133,20 +134,22 @@ def _reasons(failure: ClientError, writes: int) -> list[str]:
     return [reason.get("Code", "None") for reason in reasons] if reasons else [code_of(failure)] * writes
 
 
-def _mistaken(writes: Sequence[Write], reasons: Mapping[Key, str], failure: ClientError) -> set[Key]:
-    """The Adds that took an item for there, or for missing, and are to try the other way.
+def _mistaken(writes: Sequence[Write], reasons: Mapping[Key, str], new: Set[Key], failure: ClientError) -> set[Key]:
+    """The Adds that took an item for there, or for missing (`new`), and are to try the other way.
 
     Raises: WriteConflictError when a version is not the expected one; StoreUnavailableError for what no retry mends.
     """
-    failed = [key for key, reason in reasons.items() if reason == FAILED_CONDITION]
     adds = {write.key for write in writes if isinstance(write, Add)}
-    conflicts = [key for key in failed if key not in adds]
+    # DynamoDB looks at the condition first; MiniStack 1.5.0 at the path of the missing item's counters.
+    pathless = {key for key in adds - new if reasons[key] == NO_SUCH_PATH}
+    failed = {key for key, reason in reasons.items() if reason == FAILED_CONDITION}
+    conflicts = [key for key in reasons if key in failed - adds]
     if conflicts:
         raise _conflict(conflicts) from failure
-    others = {*reasons.values()} - {"None", FAILED_CONDITION} - COLLISIONS - THROTTLED
+    others = {reasons[key] for key in reasons.keys() - pathless} - {"None", FAILED_CONDITION} - COLLISIONS - THROTTLED
     if others:
         raise unavailable(STORE, ", ".join(sorted(others))) from failure
-    return set(failed)
+    return failed | pathless
 
 
 def _given_up(reasons: Mapping[Key, str]) -> StoreUnavailableError | WriteConflictError:
