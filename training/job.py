@@ -124,8 +124,10 @@ def _tell(request: JobRequest, draft: Draft, measured: Mapping[str, Evaluation],
 
 
 def summary(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """What the manifest keeps of the figures: flat numbers, and the recall of each label."""
-    return {name: value for name, value in figures.items() if isinstance(value, int | float) or name == "recall"}
+    """What the manifest keeps of the figures: flat numbers, each label's recall, and of how many photos or objects."""
+    kept = {name: value for name, value in figures.items() if isinstance(value, int | float) or name == "recall"}
+    support = {row["label"]: row.get("photos", row.get("objects")) for row in figures.get("per_class", ())}
+    return {**kept, "support": support} if support else kept
 
 
 def _provenance(request: JobRequest, data: PreparedData) -> Provenance:

@@ -102,3 +102,10 @@ def test_the_curve_tells_recall_and_precision_from_the_surest_box_on() -> None:
     curve = measure_frames(found, frames, [0.5], [1.0]).curve(0, np.array([0]))
     assert curve is not None
     assert curve == pytest.approx(np.array([[0.5, 1.0], [0.5, 0.5], [1.0, 2 / 3]]))
+
+
+def test_an_object_is_found_by_a_box_over_the_threshold_and_once_only() -> None:
+    frames = [frame((0, *LEFT_HALF), (0, *RIGHT_HALF))]
+    found = [detections((0, 0.9, *LEFT_HALF), (0, 0.8, *LEFT_HALF), (0, 0.4, *RIGHT_HALF))]
+    measured = measure_frames(found, frames, [0.5], [1.0])
+    assert (measured.found([0.5]), measured.found([0.3])) == ([1], [2])

@@ -40,7 +40,7 @@ def figures_section(split: str, figures: Figures) -> Section:
     tables = [Table(("figure", "value", "95% interval"), rows), *_class_tables(figures)]
     unit = "frames" if figures["task"] == "detect" else "photos"
     paragraph = f"{figures['photos']} {unit}. 95% intervals by bootstrap over the {unit}"
-    paragraph += "; that of a class by Wilson." if "recall" in figures else "."
+    paragraph += "; that of a class by Wilson." if unit == "photos" else "."
     return Section(f"Measured on {split}", [paragraph, *_strangers(figures)], tables, list(_plots(figures)))
 
 

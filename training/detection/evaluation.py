@@ -58,6 +58,13 @@ class MeasuredFrames:
             sum_right=None if self.sum_right is None else _share(self.sum_right[chosen]),
         )
 
+    def found(self, thresholds: Sequence[float]) -> list[int]:
+        """By class how many objects the detections over its threshold find."""
+        return [
+            sum(int((rows[rows[:, 0] >= threshold, 1]).sum()) for rows in frames)
+            for frames, threshold in zip(self.hits, thresholds, strict=True)
+        ]
+
     def average_precision(self, class_index: int, rows: npt.NDArray[np.int64]) -> float | None:
         """Area under the precision-recall curve, every point of it; a second hit of one object is a miss."""
         curve = self.curve(class_index, rows)

@@ -32,6 +32,7 @@ def evaluate_detector(predictor: Predictor, photos: Sequence[BoxedPhoto]) -> Eva
         "labels": list(predictor.manifest.label_names),
         **_flat(measured, predictor),
         **composed,
+        "recall": recall(measured, predictor),
         "per_class": per_class(measured, predictor),
         "precision_recall": precision_recall(measured, predictor),
         "decisions": decision_figures(plain),
@@ -79,6 +80,14 @@ def per_class(measured: MeasuredFrames, predictor: Predictor) -> list[dict[str, 
         for index, value in precision.items()
         if value is not None
     ]
+
+
+def recall(measured: MeasuredFrames, predictor: Predictor) -> dict[str, float]:
+    """Of each label's objects, the share that an answer holds: found by a box over the label's threshold."""
+    thresholds = predictor.manifest.decision.thresholds
+    found = measured.found([thresholds[label] for label in predictor.manifest.label_names])
+    objects = zip(predictor.manifest.label_names, found, measured.objects.sum(axis=0), strict=True)
+    return {label: round(hits / int(number), 4) for label, hits, number in objects if number}
 
 
 def precision_recall(measured: MeasuredFrames, predictor: Predictor) -> dict[str, list[list[float]]]:
