@@ -7,7 +7,8 @@ from typing import Any
 from chalicelib.domain.deployment import Alias
 from chalicelib.domain.gate import test_metrics
 from chalicelib.domain.model import Model
-from chalicelib.services.model_registry import gate_findings, lineage, live_as
+from chalicelib.services.model_registry import gate_findings, lineage
+from chalicelib.services.model_use import live_as
 
 
 def model_json(model: Model) -> dict[str, Any]:

@@ -199,7 +199,7 @@ class BelowGateError(ConflictError):
 
 
 class ModelInUseError(ConflictError):
-    """A model that is live cannot be retired; member `live` says where."""
+    """A model that is at work cannot be retired; member `live` says where."""
 
 
 class RequestRunningError(ConflictError):

@@ -19,12 +19,12 @@ from chalicelib.domain.model_listing import ModelFilter
 from chalicelib.domain.ports import (
     ArtifactInspector,
     BlobStore,
-    Check,
     Cursor,
     InspectedArtifact,
     RecordStore,
     Write,
 )
+from chalicelib.services.model_use import use_of
 from chalicelib.services.model_versions import ModelVersions
 
 CARD_MAKERS = {"md": markdown_card, "html": html_card}
@@ -84,21 +84,19 @@ class ModelRegistry:
         )
 
     def retire(self, id_: str, actor: str, reason: str) -> Model:
-        """Refused while the model is live; that it is not is checked again in the transaction itself.
+        """Refused while the model is at work anywhere; that it is not is checked again in the transaction itself.
 
         Raises: ModelNotFoundError, IllegalTransitionError, ModelInUseError, WriteConflictError.
         """
         model = self.get(id_)
         retired = model.moved_to(ModelState.RETIRED, reason)
-        alias = self.alias(model.task)
-        live = live_as(alias, id_)
-        if live:
+        use = use_of(self.store, model)
+        if use.places:
             raise ModelInUseError(
-                f"Model {id_} is live as {', '.join(live)} of '{model.task.value}'; promote another one first.",
-                live=live,
+                f"Model {id_} of '{model.task.value}' is at work: {', '.join(use.places)}; promote another one first.",
+                live=list(use.places),
             )
-        unmoved = Check(records.alias_key(model.task), alias.record_version if alias else 0)
-        return self.versions.change(retired, _move(model, ModelState.RETIRED, actor, reason), unmoved)
+        return self.versions.change(retired, _move(model, ModelState.RETIRED, actor, reason), *use.unmoved)
 
     def findings(self, model: Model) -> tuple[Finding, ...]:
         """What the model misses of its task's gate, against the live model where that is another."""
@@ -138,14 +136,6 @@ class ModelRegistry:
 def gate_findings(model: Model, alias: Alias | None) -> tuple[Finding, ...]:
     live = alias.primary if alias and alias.primary.model_id != model.id else None
     return findings(model.task, model.manifest, live.manifest if live else None)
-
-
-def live_as(alias: Alias | None, id_: str) -> list[str]:
-    """In which places of its task's alias the model stands."""
-    if alias is None:
-        return []
-    places = {"primary": alias.primary, "canary": alias.canary}
-    return [place for place, served in places.items() if served and served.model_id == id_]
 
 
 def lineage(model: Model) -> Mapping[str, Any]:

@@ -19,7 +19,8 @@ from chalicelib.domain.fleet_errors import (
 from chalicelib.domain.ledger import Change
 from chalicelib.domain.model import Model, ModelState
 from chalicelib.domain.plan import FleetPlan, Plan
-from chalicelib.domain.ports import Clock, IdSource, Put, RecordStore, Write
+from chalicelib.domain.ports import Check, Clock, IdSource, Put, RecordStore, Write
+from chalicelib.domain.records import model_key
 from chalicelib.domain.ring import start_of
 from chalicelib.services.golden_answers import GoldenAnswers
 from chalicelib.services.ledger import Ledger
@@ -163,7 +164,8 @@ class PromotionStart:
 
     def _beginning(self, prospect: Prospect, deployment: Deployment) -> tuple[list[Write], list[str]]:
         """The writes beside the deployment itself, and the targets' names."""
-        writes: list[Write] = []
+        model = prospect.model
+        writes: list[Write] = [Check(model_key(model.id), model.record_version)]
         names: list[str] = []
         if prospect.endpoint_target is not None:
             before = prospect.endpoint_target
