@@ -99,7 +99,8 @@ class FleetService:
         """As `promoted`, whatever becomes of cameras with faults."""
         loose = {name: {"share": 1.0, "minimum": 1000} for name in ("failed", "unverified", "timed_out", "worse")}
         model = self.model(kind)
-        ended = self.go_on(self.deploy(model, abort=loose, gate={"verified_share": 0.3}))
+        # In one wave: a small first one may hold nobody but a camera with a fault.
+        ended = self.go_on(self.deploy(model, abort=loose, gate={"verified_share": 0.3}, waves=[{"percent": 100}]))
         assert ended["state"] == "succeeded", ended
         return model
 
