@@ -100,9 +100,9 @@ def is_enrolled(store: SqliteStore, device_id: str) -> bool:
 def site() -> Iterator[Site]:
     with tempfile.TemporaryDirectory(prefix="binsight-fleet-") as folder:
         home = Path(folder)
-        process, shelf = ServiceProcess(home, home / "service.log", VARIABLES), ModelShelf()
+        here = Site(home, ServiceProcess(home, home / "service.log", VARIABLES), ModelShelf())
         try:
-            yield Site(home, process, shelf)
+            yield here
         finally:
-            process.stop()
-            shelf.close()
+            here.process.stop()
+            here.shelf.close()
