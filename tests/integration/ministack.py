@@ -29,6 +29,8 @@ def running(executable: Path, folder: Path) -> Iterator[str]:
     """Its address, while it runs. Raises: MiniStackError."""
     port = _free_port()
     settings = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "HOME": str(folder), "TMPDIR": str(folder)}
+    # Its MQTT listener would open a fixed port.
+    settings["IOT_MTLS_ENABLED"] = "0"
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [str(executable)], cwd=folder, env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT
