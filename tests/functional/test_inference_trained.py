@@ -191,9 +191,14 @@ def answer_of(artifact: Path, folder: Path) -> dict[str, Any]:
     return dict(Predictor.load(unpacked, threads=1).predict(content.getvalue()).result.to_json())
 
 
-def test_an_evaluation_without_its_channels_leaves_the_reason(tmp_path: Path) -> None:
-    with tarfile.open(tmp_path / "model.tar.gz", "w:gz"):
-        pass
+@pytest.mark.parametrize(("members", "reason"), [((), "training.json"), (("training.json",), "train")])
+def test_an_evaluation_that_lacks_its_inputs_leaves_the_reason(
+    tmp_path: Path, members: tuple[str, ...], reason: str
+) -> None:
+    (tmp_path / "training.json").write_text("{}")
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
+        for member in members:
+            archive.add(tmp_path / member, member)
     options = ["--artifact", str(tmp_path / "model.tar.gz"), "--data", str(tmp_path), "--out", str(tmp_path / "out")]
     assert evaluation.main(options) == 1
-    assert "train" in (tmp_path / "out" / "failure").read_text()
+    assert reason in (tmp_path / "out" / "failure").read_text()

@@ -84,6 +84,11 @@ def evaluate(options: argparse.Namespace) -> int:
 def adopted(model: Path, options: argparse.Namespace) -> int:
     """What a built-in algorithm left: only its own container can run it, so it is packaged and not measured here."""
     labels = tuple(label for label in options.labels.splitlines() if label.strip())
+    if not labels:
+        raise AdoptionError(
+            f"the artifact has no {FACTS_FILE}, so our training program did not write it; a built-in algorithm's needs "
+            "its labels, a line each, in --labels or BINSIGHT_LABELS"
+        )
     digest = adopt(model, Adoption(options.name or options.task, options.task, labels), options.out)
     print(f"{options.out / 'model.tar.gz'} {digest[:12]}: adopted, not measured")
     return 0
