@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from tests.functional.fleet_service import NAMES, FleetService
 from tests.functional.service import Service
 
 PHOTO = jpeg(plain(RED))
+ASKERS = 4
+REQUESTS_PER_S = 200
+FLIPS = 50
 
 
 @pytest.fixture
@@ -97,19 +101,23 @@ def test_no_answer_has_the_wrong_labels_while_the_alias_flips(fleet: FleetServic
     done = threading.Event()
 
     def keep_asking() -> None:
+        due_s = time.monotonic()
         while not done.is_set():
             answer = fleet.service.client.call("POST", "/classify", PHOTO)
             (answers if answer.status == 200 else failures).append(answer.json())
+            due_s += ASKERS / REQUESTS_PER_S
+            time.sleep(max(0.0, due_s - time.monotonic()))
 
-    askers = [threading.Thread(target=keep_asking) for _ in range(4)]
+    askers = [threading.Thread(target=keep_asking) for _ in range(ASKERS)]
     for asker in askers:
         asker.start()
-    flips = [deploy(fleet, models[flip % 2])["state"] for flip in range(1, 11)]
+    flips = [deploy(fleet, models[flip % 2])["state"] for flip in range(1, FLIPS + 1)]
     done.set()
     for asker in askers:
         asker.join()
     assert set(flips) == {"succeeded"}
     assert failures == []
+    assert len(answers) > FLIPS
     assert {answer["model"]["id"] for answer in answers} == set(models)
     for answer in answers:
         assert answer["label"] == NAMES["good" if answer["model"]["id"] == models[0] else "other"][0]
