@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chalicelib.adapters.embedded.sqlite_store import SqliteStore
 from chalicelib.bootstrap import embedded_services
 from chalicelib.config import Settings, from_environment
 from chalicelib.server import EmbeddedServer
@@ -60,6 +61,14 @@ def running(settings: Settings, services: Services | None = None) -> Iterator[Se
         yield Service(settings, made, Client(server.port, ADMIN_KEY))
     finally:
         server.stop()
+        close_store(made)
+
+
+def close_store(services: Services) -> None:
+    """Its files would stay open until the tests end: a machine's limit can be 1,024."""
+    store = services.models.store
+    if isinstance(store, SqliteStore):
+        store.close()
 
 
 def upload(client: Client, archive: bytes, content_type: str = "application/gzip") -> str:
