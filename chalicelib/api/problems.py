@@ -83,6 +83,7 @@ PROBLEMS: dict[type[errors.BinsightError], ProblemKind] = {
     fleet_errors.NoArtifactError: ProblemKind(404, "no-artifact", "Nothing is promoted to this device"),
     errors.StoreUnavailableError: ProblemKind(503, "store-unavailable", "The store does not answer"),
     errors.ModelUnavailableError: ProblemKind(503, "model-unavailable", "The promoted model cannot answer now"),
+    errors.ModelTakenBackError: ProblemKind(503, "model-taken-back", "The promoted model was taken back"),
     errors.RunnerUnavailableError: ProblemKind(503, "runner-unavailable", "Training jobs cannot be reached"),
     errors.EndpointThrottledError: ProblemKind(503, "endpoint-throttled", "The endpoint is at its capacity"),
     errors.EndpointFailedError: ProblemKind(502, "endpoint-failed", "The endpoint gave no usable answer"),

@@ -15,8 +15,9 @@ BinsightError
 +-- ConflictError                  WriteConflictError, IllegalTransitionError, UploadUsedError, TaskMismatchError,
 |                                  JobMismatchError, JobRecordedError, OverBudgetError, BelowGateError, ModelInUseError,
 |                                  RequestRunningError
-+-- UnavailableError               StoreUnavailableError, ModelUnavailableError, EndpointFailedError,
-|                                  EndpointTimeoutError, EndpointThrottledError, RunnerUnavailableError
++-- UnavailableError               StoreUnavailableError, ModelUnavailableError, ModelTakenBackError,
+|                                  EndpointFailedError, EndpointTimeoutError, EndpointThrottledError,
+|                                  RunnerUnavailableError
 +-- ProofFailedError
 """
 
@@ -216,6 +217,10 @@ class StoreUnavailableError(UnavailableError):
 
 class ModelUnavailableError(UnavailableError):
     """A model is promoted and cannot answer now."""
+
+
+class ModelTakenBackError(UnavailableError):
+    """The promoted model was taken back, and there was none before it."""
 
 
 class EndpointThrottledError(UnavailableError):

@@ -115,9 +115,13 @@ def fleet_target_record(target: FleetTarget) -> Record:
     return Record(key, target.to_body(), version=target.record_version + 1)
 
 
+def live_partition(target: str) -> str:
+    return f"LIVE#{target}"
+
+
 def live_record(target: str, at_s: float, deployment: str, body: Mapping[str, Any]) -> Record:
     """What is live on a target from now on; the latest before a moment says what was live then."""
-    return Record(Key(f"LIVE#{target}", by_time(at_s, deployment)), {"at_s": at_s, **body})
+    return Record(Key(live_partition(target), by_time(at_s, deployment)), {"at_s": at_s, **body})
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class History:
 
     def _last(self, target: str, at_s: float) -> dict[str, Any] | None:
         until: Cursor = (by_time(at_s, LAST),)
-        page = self.store.query(f"LIVE#{target}", after=until, limit=1, newest_first=True)
+        page = self.store.query(records.live_partition(target), after=until, limit=1, newest_first=True)
         if not page.records:
             return None
         body = dict(page.records[0].body)

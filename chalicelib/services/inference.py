@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.domain import records
+from chalicelib.domain import fleet_records, records
 from chalicelib.domain.alias import Alias
 from chalicelib.domain.errors import (
     EmptyImageError,
     EndpointTimeoutError,
     IllegalTransitionError,
     ModelNotFoundError,
+    ModelTakenBackError,
     NoPromotedModelError,
     RecordNotFoundError,
     TaskMismatchError,
@@ -25,6 +26,7 @@ from chalicelib.services.timed_cache import TimedCache
 
 # API Gateway gives up after 29 s.
 DEADLINE_S = 25.0
+TAKEN_BACK_RETRY_S = 60
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,14 @@ class Inference:
         return Canaries(self.store, self.runtime, self.shards).answer(alias, prediction_id, image, left_s)
 
     def promoted(self, task: Task) -> ServedModel:
-        """Raises: NoPromotedModelError, StoreUnavailableError."""
+        """Raises: NoPromotedModelError, ModelTakenBackError, StoreUnavailableError."""
         return self.aliases.get(task, lambda: self._alias(task)).primary
 
     def served(self, task: Task, pinned: str | None) -> ServedModel:
-        """The model that answers. Raises: NoPromotedModelError, ModelNotFoundError, TaskMismatchError."""
+        """The model that answers.
+
+        Raises: NoPromotedModelError, ModelTakenBackError, ModelNotFoundError, TaskMismatchError.
+        """
         if pinned is None:
             return self.promoted(task)
         served = self.pinned.get(pinned, lambda: self._pinned(pinned))
@@ -103,10 +108,22 @@ class Inference:
         try:
             return records.alias_from(self.store.get(records.alias_key(task)))
         except RecordNotFoundError as error:
-            raise NoPromotedModelError(
+            raise self._why_none(task) from error
+
+    def _why_none(self, task: Task) -> NoPromotedModelError | ModelTakenBackError:
+        """Nothing was promoted yet, or what was is taken back: a route that worked is missed by those who use it."""
+        target = fleet_records.endpoint_target(task)
+        page = self.store.query(fleet_records.live_partition(target), limit=1, newest_first=True)
+        if not page.records:
+            return NoPromotedModelError(
                 f"No model is promoted for '{task.value}' yet. Register one with POST /models, approve it, "
                 f'then promote it with POST /deploy {{"model": "<id>"}}.'
-            ) from error
+            )
+        return ModelTakenBackError(
+            f"Deployment {page.records[0].body['deployment']} was taken back, and nothing was promoted for "
+            f"'{task.value}' before it. Promote another model with POST /deploy.",
+            retry_after_s=TAKEN_BACK_RETRY_S,
+        )
 
     def _pinned(self, model_id: str) -> ServedModel:
         """A pinned model answers where it is live, or beside it where the runtime can load any model."""
@@ -126,7 +143,7 @@ class Inference:
     def _live_as(self, task: Task, model_id: str) -> ServedModel | None:
         try:
             promoted = self.promoted(task)
-        except NoPromotedModelError:
+        except (NoPromotedModelError, ModelTakenBackError):
             return None
         return promoted if promoted.model_id == model_id else None
 

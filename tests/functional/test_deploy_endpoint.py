@@ -63,12 +63,22 @@ def test_an_aborted_canary_never_answers_again(fleet: FleetService) -> None:
     assert {ask(fleet)["model"]["id"] for _ in range(20)} == {"waste-1"}
 
 
-def test_without_a_baseline_a_revert_leaves_no_model(fleet: FleetService) -> None:
-    begun = deploy(fleet, fleet.model("good"), soak_s=3600)
+def test_without_a_baseline_a_revert_leaves_no_model_to_answer(fleet: FleetService) -> None:
+    never = fleet.service.client.call("POST", "/classify", PHOTO)
+    assert (never.status, never.problem) == (404, "no-promoted-model")
+    model = fleet.model("good")
+    begun = deploy(fleet, model, soak_s=3600)
     assert begun["state"] == "endpoint_live"
     assert ask(fleet)["model"]["id"] == "waste-1"
     assert fleet.service.client.post(f"/deploy/{begun['id']}/abort", {}).json()["state"] == "reverted"
-    assert fleet.service.client.call("POST", "/classify", PHOTO).problem == "no-promoted-model"
+    taken_back = fleet.service.client.call("POST", "/classify", PHOTO)
+    assert (taken_back.status, taken_back.problem) == (503, "model-taken-back")
+    assert begun["id"] in taken_back.json()["detail"]
+    assert int(taken_back.headers["retry-after"]) >= 1
+    assert fleet.service.client.call("POST", f"/classify?model={model}", PHOTO).status == 200
+    assert fleet.service.client.call("POST", "/count", PHOTO).status == 404
+    assert deploy(fleet, model)["state"] == "succeeded"
+    assert ask(fleet)["model"]["id"] == model
 
 
 def test_a_soaking_promotion_is_paused_resumed_and_superseded(fleet: FleetService) -> None:
