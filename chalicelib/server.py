@@ -29,6 +29,10 @@ STOP_TIMEOUT_S = 1.0
 SCHEDULER = (sys.executable, "-m", "chalicelib.scheduler")
 SCHEDULER_STOP_S = 1.0
 SOCKET_TIMEOUT_S = 30
+# A fleet that switches on at once. Cheroot's own 5 and 10 let Linux drop connections that it had taken: the camera
+# believes itself connected, and is reset when its data comes too late.
+BACKLOG = 1024
+KEPT_CONNECTIONS = 256
 
 
 class EmbeddedServer:
@@ -41,6 +45,8 @@ class EmbeddedServer:
         self._http = Server((settings.host, settings.port), self._route, numthreads=THREADS)
         self._http.shutdown_timeout = STOP_TIMEOUT_S
         self._http.timeout = SOCKET_TIMEOUT_S
+        self._http.request_queue_size = BACKLOG
+        self._http.keep_alive_conn_limit = KEPT_CONNECTIONS
         self._thread = threading.Thread(target=self._http.serve, name="http", daemon=True)
 
     def start(self) -> None:

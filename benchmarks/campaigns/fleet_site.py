@@ -39,7 +39,9 @@ class Site:
         return self.process.client
 
     def enrol(self, cameras: int) -> list[Identity]:
-        return enrolled(self.client.url, self.client.key, FLEET, cameras, THREADS)
+        """With one code for the whole batch, as a fleet is that is switched on."""
+        code = self.client.call("POST", f"/fleets/{FLEET}/codes", {"devices": cameras})["code"]
+        return enrolled(self.client.url, code, None, cameras, THREADS)
 
     def model(self, kind: str) -> dict[str, Any]:
         upload = self.client.upload(archive_of(self.home / "models", kind), "application/gzip")

@@ -64,10 +64,15 @@ class Put:
 
 @dataclass(frozen=True)
 class Add:
-    """Add to the counters under `key`, which is made when absent."""
+    """Add to the counters under `key`, which is made when absent.
+
+    `least`: the whole transaction fails where one of them would fall below it; nobody has to read before, so that
+    those who take from one store at once do not get into each other's way.
+    """
 
     key: Key
     counters: Mapping[str, int]
+    least: int | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,8 @@ class RecordStore(ABC):
     def write(self, *writes: Write) -> None:
         """All or nothing, at most 100 writes, no key twice.
 
-        Raises: WriteConflictError when a version is not the expected one, StoreUnavailableError.
+        Raises: WriteConflictError when a version is not the expected one or a counter would fall too low,
+        StoreUnavailableError.
         """
 
     def note(self, *writes: Write) -> None:

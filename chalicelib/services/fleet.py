@@ -25,6 +25,7 @@ from chalicelib.services.targets import Targets
 from chalicelib.services.timed_cache import TimedCache
 
 CODE_PREFIX = "bse"
+LEFT = "left"
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,9 @@ class Fleets:
         """An enrolment code for so many devices: its id, when it ends, and the code itself, shown this once."""
         code_id, secret = self.new_id(), self.new_secret()
         token, until_s = f"{CODE_PREFIX}_{code_id}_{secret}", int(self.clock()) + expires_in_s
-        body = {"fleet": fleet, "left": devices, "sha256": token_hash(token), "until_s": until_s}
-        put = Put(Record(records.code_key(code_id), body, expires_at_s=until_s), expected_version=0)
+        body = {"fleet": fleet, "sha256": token_hash(token), "until_s": until_s}
+        record = Record(records.code_key(code_id), body, counters={LEFT: devices}, expires_at_s=until_s)
+        put = Put(record, expected_version=0)
         self.ledger.commit(Change(actor, "fleet.code_made", fleet, {"code": code_id, "devices": devices}), put)
         return code_id, until_s, token
 
@@ -174,11 +176,11 @@ class Fleets:
         self.store.write(*writes, *self._new_fleet(device.fleet))
 
     def _used(self, code: AccessKey) -> Write:
-        record = self.store.get(records.code_key(code.id.partition(":")[2]))
-        if record.body["left"] < 1:
+        """A whole batch enrols at once: the cameras count down together, and none waits for another's turn."""
+        key = records.code_key(code.id.partition(":")[2])
+        if self.store.get(key).counters[LEFT] < 1:
             raise CodeUsedUpError("This enrolment code has enrolled as many devices as it may; ask for another.")
-        body = {**record.body, "left": record.body["left"] - 1}
-        return Put(Record(record.key, body, expires_at_s=record.expires_at_s), expected_version=record.version)
+        return Add(key, {LEFT: -1}, least=0)
 
     def _exists(self, device_id: str) -> bool:
         try:

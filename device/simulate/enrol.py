@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 import threading
+import uuid
 from typing import Dict, List, Mapping, Optional
 
 from device.simulate.camera import Camera, Identity
 from device.simulate.connection import Connection
 from device.simulate.faults import dealt
 from device.simulate.models import ModelShelf
+
+TRIES = 3
 
 
 class EnrolmentError(RuntimeError):
@@ -63,8 +66,13 @@ def _enrol(api: Connection, key: str, fleet: Optional[str], number: int) -> Iden
     body = {"site": "simulated", "hardware": "camera %d" % number, "engine": "onnxruntime"}
     if fleet is not None:
         body["fleet"] = fleet
-    answer = api.call("POST", "/devices", key, body)
-    if answer.status != 201:
-        raise EnrolmentError("camera %d was not enrolled: %s" % (number, answer.body[:300].decode("utf-8", "replace")))
-    made = answer.json()
-    return Identity(made["id"], made["key"])
+    for _ in range(TRIES):
+        # A connection that breaks is tried again: with this, the camera is not enrolled twice.
+        answer = api.call("POST", "/devices", key, body, headers={"Idempotency-Key": uuid.uuid4().hex})
+        if answer.status != 201:
+            said = answer.body[:300].decode("utf-8", "replace")
+            raise EnrolmentError("camera %d was not enrolled: %s" % (number, said))
+        made = answer.json()
+        if made["key"] is not None:
+            return Identity(made["id"], made["key"])
+    raise EnrolmentError("camera %d was enrolled, but its key got lost on the way every time" % number)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from device.simulate.connection import Connection
+from device.simulate.enrol import EnrolmentError, enrolled
 from tests.functional.client import Answer
 from tests.functional.fleet_service import FleetService
 from tests.functional.service import running, settings_of
@@ -199,6 +200,24 @@ def test_an_enrolment_code_is_for_its_fleet_its_number_and_its_time(fleet: Fleet
     assert refusal(coded.post("/devices", {})) == (409, "enrolment-code-used-up")
     assert refusal(coded.get("/devices")) == (403, "missing-scope")
     assert refusal(admin.with_key(code + "0").post("/devices", {})) == (401, "invalid-key")
+
+
+def test_cameras_that_enrol_with_one_code_at_once_do_not_wait_for_each_other(
+    fleet: FleetService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would have to read how many are left and be the first to write it: that broke with 10,000."""
+    pauses: list[float] = []
+    monkeypatch.setitem(vars(fleet.service.services.fleets), "pause", pauses.append)
+    code = fleet.service.client.post("/fleets/hall/codes", {"devices": 90}).json()["code"]
+    identities = enrolled(fleet.url, code, None, 90, threads=30)
+    assert len({identity.id for identity in identities}) == 90
+    assert fleet.service.client.get("/fleets/hall").json()["devices"] == 90
+    # A fleet that is new is made by whoever comes first: one try more for those who came with it.
+    assert len(pauses) < 30
+    again = enrolled(fleet.url, str(fleet.service.client.key), "hall", 60, threads=30)
+    assert len({identity.id for identity in again}) == 60
+    with pytest.raises(EnrolmentError, match="used up"):
+        enrolled(fleet.url, code, None, 1, threads=1)
 
 
 def test_a_key_is_rotated_and_revoked(fleet: FleetService) -> None:

@@ -8,14 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from chalicelib.domain.errors import WriteConflictError
+from chalicelib.domain.fleet_errors import CodeUsedUpError
 from chalicelib.domain.inference import Task
 from chalicelib.domain.ledger import Change
 from chalicelib.domain.model import Model, ModelState
 from chalicelib.domain.ports import RecordStore
+from chalicelib.services.fleet import NewDevice
 from chalicelib.services.ledger import Ledger
 from chalicelib.services.model_versions import ModelVersions
+from tests.unit.promotion_world import World
 
 WRITERS = 16
+CODED = 11
 
 
 def draft(name: str) -> Model:
@@ -71,3 +75,21 @@ def test_of_sixteen_who_change_one_model_from_one_version_one_wins(store: Record
     assert sum(map(bool, at_once(change))) == 1
     assert ledger.head().number == 2
     assert ledger.first_fault() is None
+
+
+def test_a_code_enrols_as_many_cameras_as_it_may_however_many_come_at_once(store: RecordStore) -> None:
+    world = World()
+    world.store = store
+    fleets = world.service().fleets
+    code = fleets.code_access(fleets.new_code("kitchen", CODED, 60, "somebody")[0])
+
+    def enrol(n: int) -> bool:
+        try:
+            fleets.enrol(NewDevice(f"camera-{n}", "kitchen"), code)
+        except CodeUsedUpError:
+            return False
+        return True
+
+    assert sum(map(bool, at_once(enrol))) == CODED
+    assert fleets.targets.count("kitchen")["devices"] == CODED
+    assert len(fleets.page("kitchen", None, WRITERS)[0]) == CODED

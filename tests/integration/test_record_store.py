@@ -178,6 +178,22 @@ class TestCounters:
         assert store.get(KEY).counters == {"n": 2}
         assert store.get(Key("NEW", "1")).counters == {"n": 1}
 
+    def test_nothing_is_taken_below_the_least_and_then_nothing_else_is_written(self, store: RecordStore) -> None:
+        other = Key("COUNTS", "other")
+        put(store, record(counters={"left": 2}))
+        store.write(Add(KEY, {"left": -2}, least=0))
+        with pytest.raises(WriteConflictError) as caught:
+            store.write(Add(KEY, {"left": -1}, least=0), Add(other, {"used": 1}))
+        assert caught.value.members["keys"] == [KEY]
+        assert store.get(KEY).counters == {"left": 0}
+        with pytest.raises(RecordNotFoundError):
+            store.get(other)
+
+    def test_nothing_is_taken_from_what_is_not_there(self, store: RecordStore) -> None:
+        with pytest.raises(WriteConflictError) as caught:
+            store.write(Add(KEY, {"left": -1}, least=0))
+        assert caught.value.members["keys"] == [KEY]
+
     def test_no_addition_is_lost_between_threads(self, store: RecordStore) -> None:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda _: store.write(Add(KEY, {"n": 1})), range(64)))

@@ -68,8 +68,12 @@ class MemoryStore(RecordStore):
             raise StoreUnavailableError("the store is down", retry_after_s=1)
 
     def _is_expected(self, write: Write) -> bool:
-        expected = None if isinstance(write, Add) else write.expected_version
         stored = self.records.get(_key(write))
+        if isinstance(write, Add):
+            counters = stored.counters if stored else {}
+            sums = [counters.get(name, 0) + amount for name, amount in write.counters.items()]
+            return write.least is None or min(sums) >= write.least
+        expected = write.expected_version
         return expected is None or expected == (stored.version if stored else 0)
 
     def _apply(self, write: Write) -> None:

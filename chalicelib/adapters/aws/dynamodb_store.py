@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from botocore.exceptions import ClientError
 
@@ -137,12 +137,14 @@ def _reasons(failure: ClientError, writes: int) -> list[str]:
 def _mistaken(writes: Sequence[Write], reasons: Mapping[Key, str], new: Set[Key], failure: ClientError) -> set[Key]:
     """The Adds that took an item for there, or for missing (`new`), and are to try the other way.
 
-    Raises: WriteConflictError when a version is not the expected one; StoreUnavailableError for what no retry mends.
+    Raises: WriteConflictError when a version is not the expected one or a counter is too low; StoreUnavailableError
+    for what no retry mends.
     """
-    adds = {write.key for write in writes if isinstance(write, Add)}
+    adds = {write.key for write in writes if isinstance(write, Add) and not _has_floor(write)}
     # DynamoDB looks at the condition first; MiniStack 1.5.0 at the path of the missing item's counters.
     pathless = {key for key in adds - new if reasons[key] == NO_SUCH_PATH}
     failed = {key for key, reason in reasons.items() if reason == FAILED_CONDITION}
+    failed |= {write.key for write in writes if _has_floor(write) and reasons[write.key] == NO_SUCH_PATH}
     conflicts = [key for key in reasons if key in failed - adds]
     if conflicts:
         raise _conflict(conflicts) from failure
@@ -150,6 +152,10 @@ def _mistaken(writes: Sequence[Write], reasons: Mapping[Key, str], new: Set[Key]
     if others:
         raise unavailable(STORE, ", ".join(sorted(others))) from failure
     return failed | pathless
+
+
+def _has_floor(write: Write) -> TypeGuard[Add]:
+    return isinstance(write, Add) and write.least is not None
 
 
 def _given_up(reasons: Mapping[Key, str]) -> StoreUnavailableError | WriteConflictError:

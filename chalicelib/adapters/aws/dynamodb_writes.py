@@ -80,9 +80,13 @@ def _more(write: Add) -> Item:
     names: dict[str, str] = {f"#n{n}": name for n, (name, _) in counters}
     values: dict[str, Any] = {f":a{n}": {"N": str(amount)} for n, (_, amount) in counters}
     values |= {":one": {"N": "1"}, **({":zero": {"N": "0"}} if counters else {})}
+    floors = []
+    if write.least is not None:
+        floors = [f"#counters.#n{n} >= :f{n}" for n, _ in counters]
+        values |= {f":f{n}": {"N": str(write.least - amount)} for n, (_, amount) in counters}
     return {
         "UpdateExpression": f"{'SET ' + sets if sets else ''} ADD #version :one",
-        "ConditionExpression": PRESENT,
+        "ConditionExpression": " AND ".join([PRESENT, *floors]),
         "ExpressionAttributeNames": {
             **PARTITION,
             "#version": "version",

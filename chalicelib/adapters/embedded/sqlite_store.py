@@ -217,7 +217,7 @@ def _record(row: Sequence[Any]) -> Record:
 
 
 def _apply(connection: sqlite3.Connection, write: Write) -> bool:
-    """False when the record is not at the expected version."""
+    """False when the record is not at the expected version, or a counter would fall too low."""
     applier: Callable[[sqlite3.Connection, Any], bool] = _APPLIERS[type(write)]
     return applier(connection, write)
 
@@ -269,6 +269,8 @@ def _add(connection: sqlite3.Connection, write: Add) -> bool:
     counters = json.loads(row[0]) if row else {}
     for name, amount in write.counters.items():
         counters[name] = counters.get(name, 0) + amount
+    if write.least is not None and any(counters[name] < write.least for name in write.counters):
+        return False
     if row:
         update = "UPDATE records SET counters = ?, version = version + 1 WHERE partition = ? AND sort = ?"
         connection.execute(update, (json.dumps(counters), *key))
