@@ -1,19 +1,16 @@
-"""Keeps the camera on the model that the service wants, and proves it. The frame loop never waits for any of this."""
+"""What the states of an update act on: the service, the slots and the frame loop, which never waits for any of it."""
 
 from __future__ import annotations
 
 import logging
 import platform
-import random
 import threading
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from device.back_off import BackOff
 from device.boot import Boot
 from device.cloud import Cloud
-from device.cloud_errors import CloudError
 from device.download import Download
 from device.durable import read_json, write_json
 from device.frame_loop import FrameLoop
@@ -22,7 +19,6 @@ from device.outbox import Outbox
 from device.reporter import Reporter
 from device.runtime.engines.awscam_engine import AwscamEngine, remove_conversions
 from device.runtime.predictor import Predictor
-from device.states import Check, State
 from device.tally import Tally
 from device.trial import TrialError, load_tested, try_apart
 from device.version import VERSION
@@ -30,14 +26,12 @@ from device.version import VERSION
 log = logging.getLogger(__name__)
 FIRST_CHECK_S = 60.0
 LASTED_AFTER_S = 300.0
-# What a reply that lacks a member, or has another kind of it, comes to: nothing is decided by it.
-MALFORMED = (KeyError, TypeError, ValueError)
 TARGET_MEMBERS = ("deployment", "direction", "model", "digest", "nonce", "golden", "next_check_s")
 Proved = Tuple[Optional[str], Optional[str]]
 
 
 class Agent:
-    """Runs in one thread beside the frame loop's."""
+    """Used by one thread, device/update_loop.py's."""
 
     def __init__(
         self,
@@ -49,7 +43,6 @@ class Agent:
         outbox: Outbox,
         engine: str,
         threads: Optional[int] = None,
-        back_off: Optional[BackOff] = None,
         try_apart: Callable[..., None] = try_apart,
     ) -> None:
         self.cloud, self.store, self.loop, self.boot = cloud, store, loop, boot
@@ -63,10 +56,8 @@ class Agent:
         self._try_apart = try_apart
         self._proved: Optional[Proved] = None
         self._reporter = Reporter(cloud, boot, self._description)
-        self._back_off = back_off or BackOff(random.Random())
         self._stopping = threading.Event()
         self._started_at_s = time.monotonic()
-        self._trouble = ""
 
     @property
     def runs_factory(self) -> bool:
@@ -82,11 +73,9 @@ class Agent:
             return "provisional"
         return "confirmed" if self.store.pointer.active else "idle"
 
-    def run(self) -> None:
-        """Until it is stopped."""
-        state: State = Check()
-        while not self._stopping.is_set():
-            state = self._stepped(state)
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping.is_set()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -158,23 +147,6 @@ class Agent:
     @property
     def _counters(self) -> Path:
         return self._home / "counters.json"
-
-    def _stepped(self, state: State) -> State:
-        try:
-            following = state.step(self)
-        except (CloudError, OSError, *MALFORMED) as error:
-            self._note("%s: %s" % (type(error).__name__, error))
-            self.wait(self._back_off.pause_s(error))
-            return Check()
-        self._note("")
-        self._back_off.succeeded()
-        return following
-
-    def _note(self, trouble: str) -> None:
-        """Said once, not once a minute."""
-        if trouble and trouble != self._trouble:
-            log.warning("going on as it is; %s", trouble)
-        self._trouble = trouble
 
     def _is_loaded(self, digest: str) -> bool:
         try:

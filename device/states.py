@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import logging
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import Any, Dict, Optional
 
+from device.agent import Agent
 from device.cloud_errors import CaptivePortalError, RefusedError
 from device.download import WrongDigestError
 from device.frame_loop import NoAnswerError
@@ -18,9 +19,6 @@ from device.runtime.artifact import ArtifactError
 from device.runtime.manifest import ManifestError
 from device.runtime.predictor import Predictor
 from device.trial import TrialError
-
-if TYPE_CHECKING:
-    from device.agent import Agent
 
 log = logging.getLogger(__name__)
 MAX_WRONG_DIGESTS = 3

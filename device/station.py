@@ -26,6 +26,7 @@ from device.mqtt_output import MqttOutput, MqttUnavailableError
 from device.outbox import Outbox
 from device.posting import Poster
 from device.transport import Transport
+from device.update_loop import UpdateLoop
 
 log = logging.getLogger(__name__)
 # Of the outbox' bytes: frames go first anyway, but they need not fill the disk before.
@@ -51,9 +52,10 @@ class Station:
         self.loop = FrameLoop(self.source, self._watchers(config, spool, listeners), self.crashed.set)
         cloud = Cloud(config.service, config.device, config.key, Transport(config.ca_file))
         self.agent = Agent(home, cloud, self.store, self.loop, self.boot, self.outbox, config.engine, config.threads)
+        self.updates = UpdateLoop(self.agent)
         self.poster = Poster(cloud, self.outbox, spool)
         self._threads = [
-            threading.Thread(target=guarded(self.agent.run, self.crashed.set), name="agent", daemon=True),
+            threading.Thread(target=guarded(self.updates.run, self.crashed.set), name="agent", daemon=True),
             threading.Thread(target=guarded(self.poster.run, self.crashed.set), name="poster", daemon=True),
         ]
 

@@ -19,6 +19,7 @@ from device.frame_spool import FrameSpool
 from device.model_store import ModelStore
 from device.outbox import Outbox
 from device.transport import Transport
+from device.update_loop import UpdateLoop
 from tests.device.models import RED, plain, png
 
 KEY = "bsd_kitchen-1_secret"
@@ -60,10 +61,10 @@ class Running:
             self.boot,
             self.outbox,
             engine,
-            back_off=BackOff(random.Random(1), 0.02, 0.05),
             **options,
         )
-        self._thread = threading.Thread(target=self.agent.run, daemon=True)
+        updates = UpdateLoop(self.agent, BackOff(random.Random(1), 0.02, 0.05))
+        self._thread = threading.Thread(target=updates.run, daemon=True)
 
     def __enter__(self) -> Running:
         self.loop.start()
