@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from device.agent import Agent
 from device.back_off import BackOff
@@ -18,11 +18,14 @@ from device.frame_source import FrameSource
 from device.frame_spool import FrameSpool
 from device.model_store import ModelStore
 from device.outbox import Outbox
+from device.runtime.artifact import pack
 from device.transport import Transport
 from device.update_loop import UpdateLoop
-from tests.device.models import RED, plain, png
+from tests.device.models import RED, model_folder, plain, png
 
 KEY = "bsd_kitchen-1_secret"
+# An archive and what it holds, unpacked.
+Made = Tuple[Path, Path]
 
 
 class Running:
@@ -92,3 +95,10 @@ def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not happen in %g s" % timeout_s
         time.sleep(0.01)
+
+
+def packed(folder: Path, name: str, **changes: Any) -> Made:
+    slot = model_folder(folder / name, name=name, **changes)
+    archive = folder / (name + ".tar.gz")
+    pack(slot, archive)
+    return archive, slot

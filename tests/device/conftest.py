@@ -1,4 +1,4 @@
-"""Vendor libraries that only a DeepLens or a Pi has, faked as FACTS describes them."""
+"""Vendor libraries that only a DeepLens or a Pi has, faked as they are known to behave; a service and two models."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
+
+from tests.device.agents import Made, packed
+from tests.device.service_stand_in import Service
 
 FAKES = Path(__file__).parent / "fakes"
 NAMES = ("awscam", "mo", "greengrasssdk", "sense_hat", "cv2")
@@ -26,3 +29,23 @@ def deeplens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in NAMES:
         sys.modules.pop(name, None)
     sys.modules.update(kept)
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    made = Service()
+    with made.stand_in:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return packed(tmp_path_factory.mktemp("first"), "first")
+
+
+@pytest.fixture(scope="session")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """The same network, whose labels stand in another order."""
+    names = ["compost", "recycling", "landfill"]
+    labels = [{"name": name, "color": None, "value": None} for name in names]
+    return packed(tmp_path_factory.mktemp("second"), "second", labels=labels)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Tuple
 
 import numpy as np
 import pytest
@@ -24,13 +24,6 @@ from tests.device.service_stand_in import Service
 from tests.device.test_awscam_engine import camera_model
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    made = Service()
-    with made.stand_in:
-        yield made
 
 
 def agent_json(folder: Path, service: Service, **changes: Any) -> Path:
