@@ -15,14 +15,17 @@ from device.cloud_errors import CloudError
 from device.config import ConfigError, example, read_config
 from device.doctor import examine
 from device.durable import write_whole
+from device.engine_choice import CPU, PROCESSORS, EngineChoice
 from device.enrolment import enrol
 from device.model_store import ModelStore
 from device.runtime.artifact import ArtifactError
+from device.runtime.engines import EngineUnavailableError
 from device.runtime.manifest import ManifestError
 from device.station import capture_once, run_until_stopped
 from device.trial import TrialError, load_tested
 from device.version import VERSION
 
+EXPECTED = (ConfigError, CameraError, EngineUnavailableError, CloudError, TrialError, ArtifactError, ManifestError)
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -38,7 +41,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def self_test(options: argparse.Namespace) -> int:
-    load_tested(options.slot, options.engine, options.threads).close()
+    load_tested(options.slot, EngineChoice(options.engine, options.threads, options.engine_device)).close()
     print("the model loads and answers its own test")
     return 0
 
@@ -92,6 +95,7 @@ def parser() -> argparse.ArgumentParser:
     test = commands.add_parser("self-test", help="load an unpacked model and let it answer its own test")
     test.add_argument("slot", type=Path)
     test.add_argument("--engine", default="onnxruntime")
+    test.add_argument("--engine-device", default=CPU, choices=PROCESSORS)
     test.add_argument("--threads", type=int)
     new = _with_config(commands, "enrol", "get a key with an enrolment code, from BINSIGHT_CODE or the standard input")
     new.add_argument("--service", required=True)
@@ -120,7 +124,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(threadName)s %(message)s")
     try:
         return COMMANDS[options.command](options)
-    except (ConfigError, CameraError, CloudError, TrialError, ArtifactError, ManifestError, OSError) as error:
+    except (*EXPECTED, OSError) as error:
         print("device: %s" % error, file=sys.stderr)
         return 1
 

@@ -13,6 +13,7 @@ from device.boot import Boot
 from device.cloud import Cloud
 from device.download import Download
 from device.durable import read_json, write_json
+from device.engine_choice import CPU, EngineChoice
 from device.frame_loop import FrameLoop
 from device.model_store import ModelStore
 from device.outbox import Outbox
@@ -41,8 +42,7 @@ class Agent:
         loop: FrameLoop,
         boot: Boot,
         outbox: Outbox,
-        engine: str,
-        threads: Optional[int] = None,
+        engine: EngineChoice,
         try_apart: Callable[..., None] = try_apart,
     ) -> None:
         self.cloud, self.store, self.loop, self.boot = cloud, store, loop, boot
@@ -52,7 +52,7 @@ class Agent:
         self.next_check_s = FIRST_CHECK_S
         self.wrong_digests = 0
         self.photos: Dict[str, bytes] = {}
-        self._home, self._engine, self._threads, self._outbox = home, engine, threads, outbox
+        self._home, self._engine, self._outbox = home, engine, outbox
         self._try_apart = try_apart
         self._proved: Optional[Proved] = None
         self._reporter = Reporter(cloud, boot, self._description)
@@ -99,9 +99,9 @@ class Agent:
         """Raises: TrialError."""
         slot = self.store.slot(digest)
         # The GPU of a DeepLens belongs to one process.
-        if self._engine != "awscam":
-            self._try_apart(slot, self._engine, self._threads)
-        return load_tested(slot, self._engine, self._threads)
+        if self._engine.name != "awscam":
+            self._try_apart(slot, self._engine)
+        return load_tested(slot, self._engine)
 
     def report(self, stage: str, **members: Any) -> Dict[str, Any]:
         """Raises: CloudError."""
@@ -140,7 +140,7 @@ class Agent:
 
     def tidy(self) -> None:
         """After a confirmation: what older models left goes."""
-        if self._engine == "awscam":
+        if self._engine.name == "awscam":
             kept = (self.store.pointer.active, self.store.pointer.previous, self.store.factory)
             remove_conversions([digest for digest in kept if digest])
 
@@ -150,7 +150,7 @@ class Agent:
 
     def _is_loaded(self, digest: str) -> bool:
         try:
-            predictor = load_tested(self.store.slot(digest), self._engine, self._threads)
+            predictor = load_tested(self.store.slot(digest), self._engine)
         except TrialError as error:
             log.error("model %s cannot be loaded: %s", digest[:12], error)
             return False
@@ -175,12 +175,14 @@ class Agent:
         }
 
     def _versions(self) -> Dict[str, str]:
-        versions = {"agent": VERSION, "python": platform.python_version(), "engine": self._engine}
+        versions = {"agent": VERSION, "python": platform.python_version(), "engine": self._engine.name}
         if self.loop.camera_fault:
             versions["camera"] = ("fault: " + self.loop.camera_fault)[:200]
         predictor = self.loop.predictor
         if predictor is not None:
-            versions["engine"] = "%s %s" % (self._engine, predictor.engine.version)
+            versions["engine"] = "%s %s" % (self._engine.name, predictor.engine.version)
+            if self._engine.processor != CPU:
+                versions["engine_device"] = self._engine.processor
             if isinstance(predictor.engine, AwscamEngine):
                 versions["ir"] = predictor.engine.ir_digest
         return versions

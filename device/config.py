@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
+from device.engine_choice import CPU, PROCESSORS, EngineChoice
 from device.runtime.document import DocumentError, Section
 from device.transport import is_allowed
 
@@ -86,8 +87,7 @@ class AgentConfig:
     key: str = field(repr=False)
     home: Path
     camera: CameraConfig
-    engine: str = "onnxruntime"
-    threads: Optional[int] = None
+    engine: EngineChoice = field(default_factory=EngineChoice)
     ca_file: Optional[str] = None
     results: ResultsConfig = ResultsConfig()
     mqtt: Optional[MqttConfig] = None
@@ -150,8 +150,8 @@ def read_key(path: Path, device: str) -> str:
 
 def _agent(settings: _Settings, folder: Path) -> AgentConfig:
     settings.refuse_others(
-        "service", "device", "key_file", "home", "camera", "engine", "threads", "ca_file", "results", "mqtt",
-        "display", "capture", "outbox_mb", "keep_free_mb",
+        "service", "device", "key_file", "home", "camera", "engine", "engine_device", "threads", "ca_file",
+        "results", "mqtt", "display", "capture", "outbox_mb", "keep_free_mb",
     )  # fmt: skip
     device = _device(settings)
     return AgentConfig(
@@ -160,8 +160,7 @@ def _agent(settings: _Settings, folder: Path) -> AgentConfig:
         key=read_key(folder / settings.text("key_file"), device),
         home=folder / settings.text("home"),
         camera=_camera(settings, folder),
-        engine=settings.choice("engine", ENGINES) if settings.has("engine") else "onnxruntime",
-        threads=settings.integer("threads", 1, 64) if settings.has("threads") else None,
+        engine=_engine(settings),
         ca_file=_path(settings, "ca_file", folder),
         results=_results(settings.part("results")),
         mqtt=_mqtt(settings.part("mqtt"), folder),
@@ -193,6 +192,14 @@ def _camera(settings: _Settings, folder: Path) -> CameraConfig:
     if kind in ("folder", "video"):
         options["path"] = str(folder / camera.text("path"))
     return CameraConfig(kind, options)
+
+
+def _engine(settings: _Settings) -> EngineChoice:
+    name = settings.choice("engine", ENGINES) if settings.has("engine") else "onnxruntime"
+    processor = settings.choice("engine_device", PROCESSORS) if settings.has("engine_device") else CPU
+    if processor != CPU and name != "openvino":
+        raise DocumentError("engine_device: %s is for the engine openvino, not %s; leave it out" % (processor, name))
+    return EngineChoice(name, settings.integer("threads", 1, 64) if settings.has("threads") else None, processor)
 
 
 def _results(settings: Optional[_Settings]) -> ResultsConfig:

@@ -17,14 +17,13 @@ from device.camera import CameraError, open_camera
 from device.cloud import Cloud
 from device.cloud_errors import CloudError, RevokedKeyError
 from device.config import AgentConfig, ConfigError, read_config
+from device.engine_choice import GPU
 from device.model_store import ModelStore
 from device.runtime.engines import EngineUnavailableError
-from device.runtime.engines.engine import vendor_library
 from device.transport import Transport
 
 _LEAST_AWSCAM = (1, 4, 5)
 _CLOCK_MAY_DIFFER_S = 300.0
-_LIBRARIES = {"onnxruntime": "onnxruntime", "openvino": "openvino", "mxnet": "mxnet", "awscam": "awscam"}
 
 
 class Finding(NamedTuple):
@@ -47,7 +46,7 @@ def examine(config_file: Path) -> List[Finding]:
         return [*findings, Finding("config", False, str(error))]
     findings.append(Finding("config", True, "%s, device %s, service %s" % (config_file, config.device, config.service)))
     checks: List[Callable[[AgentConfig], Finding]] = [_key, _engine, _camera, _disk, _ca, _name, _service]
-    if config.engine == "awscam" or config.camera.kind == "awscam":
+    if config.engine.name == "awscam" or config.camera.kind == "awscam":
         checks += [_awscam, _optimizer, _project, _firewall]
     return findings + [check(config) for check in checks]
 
@@ -63,10 +62,11 @@ def _key(config: AgentConfig) -> Finding:
 
 def _engine(config: AgentConfig) -> Finding:
     try:
-        library = vendor_library(_LIBRARIES[config.engine], "see requirements-device.txt")
+        version = config.engine.check()
     except EngineUnavailableError as error:
         return Finding("engine", False, str(error))
-    return Finding("engine", True, "%s %s" % (config.engine, getattr(library, "__version__", "")))
+    processor = GPU if config.engine.name == "awscam" else config.engine.processor
+    return Finding("engine", True, "%s %s on the %s" % (config.engine.name, version, processor))
 
 
 def _camera(config: AgentConfig) -> Finding:

@@ -19,6 +19,7 @@ from device.camera import CameraError
 from device.config import ConfigError, read_config
 from device.consensus import object_of
 from device.frame_loop import Seen
+from device.runtime.engines import EngineUnavailableError
 from device.station import Station, run_until_stopped
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def main() -> int:
         return 1
     try:
         return 0 if run_until_stopped(read_config(CONFIG)) else 1
-    except (ConfigError, CameraError, OSError) as error:
+    except (ConfigError, CameraError, EngineUnavailableError, OSError) as error:
         print("device: %s" % error, file=sys.stderr)
         return 1
 

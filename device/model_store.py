@@ -19,6 +19,8 @@ from device.slots import Pointer, read_pointer, refusal, write_pointer
 log = logging.getLogger(__name__)
 KEEP_FREE_BYTES = 256 * 1024 * 1024
 MAX_STARTS = 3
+MAX_CRASHES = 3
+MAX_TRIALS = 3
 # An unpacked model beside its archive, and what the engine of a DeepLens makes of it.
 ROOM_PER_ARTIFACT = 4
 
@@ -72,10 +74,30 @@ class ModelStore:
                 return digest
         return None
 
+    def crashed(self, how: str) -> None:
+        """The active model's engine has ended the agent. Too often without lasting in between: it is rolled back.
+
+        Also one that the service has confirmed long ago; the factory's stays, there is nothing behind it.
+        """
+        self._try_keep(self.pointer._replace(crashes=self.pointer.crashes + 1))
+        if self.pointer.active is not None and self.pointer.crashes >= MAX_CRASHES:
+            log.warning("the model's engine has ended the agent %d times; rolling back", MAX_CRASHES)
+            self.roll_back("crash_loop", "the engine ended the agent %d times: %s" % (MAX_CRASHES, how))
+
     def lasted(self) -> None:
         """The agent has run for a while: this start was none of a crash loop."""
         if self.pointer.starts:
-            self._try_keep(self.pointer._replace(starts=0))
+            self._try_keep(self.pointer.lasted())
+
+    def begin_trial(self, deployment: Optional[str], digest: str) -> bool:
+        """False when the agent has ended in every one of MAX_TRIALS trials of it: it must not be tried again."""
+        if self.pointer.trial == refusal(deployment, digest) and self.pointer.trials >= MAX_TRIALS:
+            return False
+        self._try_keep(self.pointer.tried_once_more(deployment, digest))
+        return True
+
+    def end_trial(self) -> None:
+        self._try_keep(self.pointer._replace(trial=None, trials=0))
 
     def stage(self, archive: Path, digest: str) -> Manifest:
         """Unpacks into the digest's slot. Raises: ArtifactError, ManifestError, NoRoomError, OSError."""

@@ -13,7 +13,8 @@ KEPT_REFUSALS = 8
 class Pointer(NamedTuple):
     """`active` None: no model, or the factory's. `provisional`: the service has not confirmed `active` yet.
 
-    `starts`: of the agent since `active` last ran for a while. `refused`: `deployment:digest` not to be tried again.
+    `starts`: of the agent since `active` last ran for a while; `crashes`: those of them that `active`'s engine ended.
+    `refused`: `deployment:digest` not to be tried again. `trial`: the one that is being tried, `trials` times by now.
     `failure`: of an activation, until the service has heard of it.
     """
 
@@ -22,6 +23,9 @@ class Pointer(NamedTuple):
     deployment: Optional[str] = None
     provisional: bool = False
     starts: int = 0
+    crashes: int = 0
+    trial: Optional[str] = None
+    trials: int = 0
     refused: Tuple[str, ...] = ()
     failure: Optional[Dict[str, Any]] = None
 
@@ -30,18 +34,25 @@ class Pointer(NamedTuple):
         previous = self.previous if self.provisional else self.active
         provisional = digest is not None
         return self._replace(
-            active=digest, previous=previous, deployment=deployment, provisional=provisional, starts=0, failure=None
-        )
+            active=digest, previous=previous, deployment=deployment, provisional=provisional, failure=None
+        ).lasted()
 
     def confirmed(self) -> Pointer:
         return self._replace(provisional=False, starts=0)
+
+    def lasted(self) -> Pointer:
+        return self._replace(starts=0, crashes=0)
+
+    def tried_once_more(self, deployment: Optional[str], digest: Optional[str]) -> Pointer:
+        mark = refusal(deployment, digest)
+        return self._replace(trial=mark, trials=self.trials + 1 if self.trial == mark else 1)
 
     def rolled_back(self, failure: Dict[str, Any]) -> Pointer:
         """To the slot before; what failed is not tried again for this deployment."""
         refusing = self.refusing(self.deployment, self.active)
         return refusing._replace(
-            active=self.previous, previous=None, deployment=None, provisional=False, starts=0, failure=failure
-        )
+            active=self.previous, previous=None, deployment=None, provisional=False, failure=failure
+        ).lasted()
 
     def refusing(self, deployment: Optional[str], digest: Optional[str]) -> Pointer:
         mark = refusal(deployment, digest)

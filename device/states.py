@@ -14,7 +14,7 @@ from device.agent import Agent
 from device.cloud_errors import CaptivePortalError, RefusedError
 from device.download import WrongDigestError
 from device.frame_loop import NoAnswerError
-from device.model_store import NoRoomError
+from device.model_store import MAX_TRIALS, NoRoomError
 from device.runtime.artifact import ArtifactError
 from device.runtime.manifest import ManifestError
 from device.runtime.predictor import Predictor
@@ -112,14 +112,19 @@ class Stage(State):
 
 
 class Trial(State):
-    """Load it, let it answer its own test, first where a crash harms nobody."""
+    """Load it, let it answer its own test, first where a crash harms nobody; where that cannot be, a few times only."""
 
     def step(self, agent: Agent) -> State:
         agent.report("self_test")
+        deployment, digest = agent.target.get("deployment"), agent.target["digest"]
+        if not agent.store.begin_trial(deployment, digest):
+            return Failed("crash_loop", "the agent ended %d times while it tried the model" % MAX_TRIALS)
         try:
-            predictor = agent.try_model(agent.target["digest"])
+            predictor = agent.try_model(digest)
         except TrialError as error:
             return Failed(error.code, str(error))
+        finally:
+            agent.store.end_trial()
         return Activate(predictor)
 
 

@@ -15,6 +15,7 @@ from device.camera import CameraUnavailableError, open_camera
 from device.capture import Capture
 from device.cloud import Cloud
 from device.config import AgentConfig
+from device.crash_record import CrashRecord, blames_the_model, gist
 from device.display import Display
 from device.events import Events
 from device.frame_loop import FrameLoop, Seen
@@ -45,18 +46,20 @@ class Station:
         spool = FrameSpool(home / "frames", int(config.outbox_bytes * _FRAMES_SHARE))
         self.outbox = Outbox(home / "events", self.boot.id, spool, config.outbox_bytes)
         self.store = ModelStore(home / "models", config.keep_free_bytes)
+        self.crashes = CrashRecord(home / "crash.txt")
+        self._find_the_culprit()
         self.crashed = threading.Event()
         self.source = FrameSource(
-            lambda: open_camera(config.camera.kind, config.camera.options), crashed=self.crashed.set
+            lambda: open_camera(config.camera.kind, config.camera.options), crashed=self._note_crash
         )
-        self.loop = FrameLoop(self.source, self._watchers(config, spool, listeners), self.crashed.set)
+        self.loop = FrameLoop(self.source, self._watchers(config, spool, listeners), self._note_crash)
         cloud = Cloud(config.service, config.device, config.key, Transport(config.ca_file))
-        self.agent = Agent(home, cloud, self.store, self.loop, self.boot, self.outbox, config.engine, config.threads)
+        self.agent = Agent(home, cloud, self.store, self.loop, self.boot, self.outbox, config.engine)
         self.updates = UpdateLoop(self.agent)
         self.poster = Poster(cloud, self.outbox, spool)
         self._threads = [
-            threading.Thread(target=guarded(self.updates.run, self.crashed.set), name="agent", daemon=True),
-            threading.Thread(target=guarded(self.poster.run, self.crashed.set), name="poster", daemon=True),
+            threading.Thread(target=guarded(self.updates.run, self._note_crash), name="agent", daemon=True),
+            threading.Thread(target=guarded(self.poster.run, self._note_crash), name="poster", daemon=True),
         ]
 
     def start(self) -> None:
@@ -77,6 +80,17 @@ class Station:
             stop()
         self.agent.keep_counters()
         self.outbox.close()
+
+    def _find_the_culprit(self) -> None:
+        words = self.crashes.last_words()
+        if words:
+            log.error("the start before this one crashed:\n%s", words)
+        if blames_the_model(words):
+            self.store.crashed(gist(words))
+
+    def _note_crash(self) -> None:
+        self.crashes.note_exception()
+        self.crashed.set()
 
     def _watchers(
         self, config: AgentConfig, spool: FrameSpool, listeners: Tuple[Callable[[Seen], None], ...]
@@ -104,18 +118,22 @@ class Station:
 def run_until_stopped(config: AgentConfig, listeners: Tuple[Callable[[Seen], None], ...] = ()) -> bool:
     """In the process' main thread; SIGTERM and SIGINT end it. False when a thread of it has crashed.
 
-    Raises: OSError, CameraUnavailableError.
+    Raises: OSError, CameraUnavailableError, EngineUnavailableError.
     """
     check_camera(config)
+    # Its library is missing, or its GPU: no model's fault, so no model is rolled back for it.
+    config.engine.check()
     station = Station(config, listeners)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
+    station.crashes.watch()
     station.start()
     while not stopping.wait(0.5):
         if station.crashed.is_set():
             break
     station.stop()
+    station.crashes.stop()
     return not station.crashed.is_set()
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import List
 
+from device.engine_choice import EngineChoice
 from device.runtime.engines import EngineError
 from device.runtime.manifest import ManifestError
 from device.runtime.predictor import Predictor
@@ -24,10 +25,9 @@ class TrialError(Exception):
         self.code = code
 
 
-def try_apart(slot: Path, engine: str, threads: Optional[int], timeout_s: float = TIMEOUT_S) -> None:
+def try_apart(slot: Path, engine: EngineChoice, timeout_s: float = TIMEOUT_S) -> None:
     """Raises: TrialError."""
-    command = [sys.executable, "-m", "device", "self-test", str(slot), "--engine", engine]
-    command += ["--threads", str(threads)] if threads else []
+    command = [sys.executable, "-m", "device", "self-test", str(slot), *engine.arguments()]
     try:
         done = subprocess.run(
             command, cwd=str(_ROOT), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout_s
@@ -42,10 +42,10 @@ def try_apart(slot: Path, engine: str, threads: Optional[int], timeout_s: float 
         raise TrialError("self_test", _last_line(done.stdout))
 
 
-def load_tested(slot: Path, engine: str, threads: Optional[int]) -> Predictor:
+def load_tested(slot: Path, engine: EngineChoice) -> Predictor:
     """The predictor that will serve frames, which has passed its own test. Raises: TrialError."""
     try:
-        predictor = Predictor.load(slot, engine, threads)
+        predictor = engine.load(slot)
     except (EngineError, ManifestError, OSError) as error:
         raise TrialError("engine", str(error)) from error
     try:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from device.download import Download
+from device.engine_choice import EngineChoice
 from device.model_store import ModelStore
 from device.runtime.artifact import digest_of, pack, verify
 from device.transport import Transport
@@ -83,7 +84,7 @@ def update_for_ever(home: Path, url: str, sizes: dict[str, int], stage: Any) -> 
         store.stage(part, digest)
         download.forget(digest)
         os.write(stage, b"t")
-        load_tested(store.slot(digest), "onnxruntime", 1).close()
+        load_tested(store.slot(digest), EngineChoice(threads=1)).close()
         os.write(stage, b"a")
         store.activate(digest, f"promotion-{digest[:4]}")
         os.write(stage, b"c")
@@ -112,7 +113,7 @@ def starts_whole(home: Path) -> bool:
         digest = store.begin()
         assert digest is not None, "there is no model"
         verify(store.slot(digest))
-        load_tested(store.slot(digest), "onnxruntime", 1).close()
+        load_tested(store.slot(digest), EngineChoice(threads=1)).close()
         store.lasted()
 
     _, status = os.waitpid(in_a_child(start), 0)

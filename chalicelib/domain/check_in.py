@@ -72,7 +72,7 @@ def heard(state: DeviceState, boots: Boots, report: Report, now_s: float) -> Dev
         scene=report.scene or state.scene,
         versions=report.versions or state.versions,
         outbox=report.outbox or state.outbox,
-        failure=report.failure,
+        failure=report.failure or state.failure,
         offset_s=None if report.sent_at_s is None else round(report.sent_at_s - now_s, 3),
     )
 
@@ -87,6 +87,9 @@ def judged(
 ) -> Outcome:
     """`state` as `heard` left it; `verdict` on the report's answers; `member` None: not seen in this promotion yet."""
     state = _with_verdict(state, report, assigned, verdict, now_s)
+    # What a camera has failed at stays to be read as long as it is not tried again; it is told only once.
+    if report.failure is None and not _is_refused(state, assigned):
+        state = replace(state, failure=None)
     told = _told(state, report, assigned, verdict)
     if assigned.incompatible and assigned.promotion:
         return _incompatible(state, told, assigned, member, now_s)

@@ -13,6 +13,7 @@ from device.back_off import BackOff
 from device.boot import Boot
 from device.camera import Camera, open_camera
 from device.cloud import Cloud
+from device.engine_choice import EngineChoice
 from device.frame_loop import FrameLoop, Seen
 from device.frame_source import FrameSource
 from device.frame_spool import FrameSpool
@@ -63,7 +64,7 @@ class Running:
             self.loop,
             self.boot,
             self.outbox,
-            engine,
+            EngineChoice(engine),
             **options,
         )
         updates = UpdateLoop(self.agent, BackOff(random.Random(1), 0.02, 0.05))

@@ -9,6 +9,7 @@ from typing import Any, Callable
 
 import pytest
 
+from device.model_store import MAX_TRIALS, ModelStore
 from device.runtime.artifact import describe_files, pack
 from device.trial import TrialError
 from tests.device.agents import Made, Running, until
@@ -99,3 +100,17 @@ def test_a_full_disk_is_reported_by_name(tmp_path: Path, service: Service, first
         until(lambda: "failed" in service.stages)
     failure = next(report for report in service.reports if report["stage"] == "failed")
     assert failure["failure"]["code"] == "disk"
+
+
+def test_a_model_that_ends_the_agent_whenever_it_is_tried_is_not_tried_for_ever(
+    tmp_path: Path, service: Service, first: Made
+) -> None:
+    """On a DeepLens there is no trying apart: its GPU belongs to one process, which then starts anew."""
+    digest = service.promote(*first)
+    for _ in range(MAX_TRIALS):
+        assert Running(tmp_path, service.stand_in.url).store.begin_trial("promotion-1", digest)
+    with Running(tmp_path, service.stand_in.url):
+        until(lambda: "failed" in service.stages)
+    failure = next(report for report in service.reports if report["stage"] == "failed")
+    assert (failure["failure"]["code"], failure["deployment"]) == ("crash_loop", "promotion-1")
+    assert ModelStore(tmp_path / "models").is_refused("promotion-1", digest)

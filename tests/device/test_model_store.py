@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import signal
@@ -13,7 +14,7 @@ from typing import Tuple
 
 import pytest
 
-from device.model_store import MAX_STARTS, ModelStore, NoRoomError
+from device.model_store import MAX_CRASHES, MAX_STARTS, ModelStore, NoRoomError
 from device.runtime.artifact import ArtifactError, pack, verify
 from tests.device.models import model_folder
 
@@ -200,3 +201,69 @@ def test_killed_at_any_moment_of_an_update_it_starts_with_a_whole_model(
         again.lasted()
         assert found in (one, two)
         verify(again.slot(str(found)))
+
+
+def confirmed(folder: Path, archives: Tuple[Tuple[Path, str], ...]) -> ModelStore:
+    store = store_in(folder)
+    for archive, digest in archives[:2]:
+        store.stage(archive, digest)
+        store.activate(digest, "promotion-" + digest[:4])
+        store.confirm()
+    return store
+
+
+def test_a_confirmed_model_whose_engine_ends_the_agent_again_and_again_gives_way_to_the_one_before(
+    tmp_path: Path, archives: Tuple[Tuple[Path, str], ...]
+) -> None:
+    bad = confirmed(tmp_path, archives).pointer
+    for _ in range(MAX_CRASHES - 1):
+        store = store_in(tmp_path)
+        store.crashed("Segmentation fault")
+        assert store.begin() == bad.active
+    store = store_in(tmp_path)
+    store.crashed("Segmentation fault")
+    assert store.begin() == archives[0][1]
+    assert store.pointer.failure == {
+        "code": "crash_loop",
+        "detail": "the engine ended the agent 3 times: Segmentation fault",
+        "deployment": bad.deployment,
+    }
+    assert store.is_refused(bad.deployment, bad.active)
+
+
+def test_crashes_with_long_runs_between_them_roll_nothing_back(
+    tmp_path: Path, archives: Tuple[Tuple[Path, str], ...]
+) -> None:
+    active = confirmed(tmp_path, archives).pointer.active
+    for _ in range(MAX_CRASHES + 2):
+        store = store_in(tmp_path)
+        store.crashed("Segmentation fault")
+        assert store.begin() == active
+        store.lasted()
+
+
+def test_starts_without_a_crash_never_roll_a_confirmed_model_back(
+    tmp_path: Path, archives: Tuple[Tuple[Path, str], ...]
+) -> None:
+    active = confirmed(tmp_path, archives).pointer.active
+    assert {store_in(tmp_path).begin() for _ in range(MAX_STARTS + 5)} == {active}
+
+
+def test_a_factory_model_that_crashes_stays_for_there_is_nothing_behind_it(
+    tmp_path: Path, archives: Tuple[Tuple[Path, str], ...]
+) -> None:
+    digest = store_in(tmp_path).install_factory(archives[0][0])
+    for _ in range(MAX_CRASHES + 2):
+        store = store_in(tmp_path)
+        store.crashed("Segmentation fault")
+        assert (store.begin(), store.pointer.failure) == (digest, None)
+
+
+def test_what_an_older_agent_wrote_down_is_read(tmp_path: Path, archives: Tuple[Tuple[Path, str], ...]) -> None:
+    active = confirmed(tmp_path, archives).pointer.active
+    path = tmp_path / "models" / "active.json"
+    document = json.loads(path.read_text())
+    for name in ("crashes", "trial", "trials"):
+        del document[name]
+    path.write_text(json.dumps({**document, "of_a_newer_agent": 1}))
+    assert store_in(tmp_path).begin() == active

@@ -15,6 +15,7 @@ import pytest
 
 from device.__main__ import main
 from device.config import example, read_config
+from device.engine_choice import EngineChoice
 from device.runtime.artifact import pack
 from device.station import Station
 from device.trial import TrialError, try_apart
@@ -147,10 +148,10 @@ def test_a_killed_camera_goes_on_with_its_model_and_loses_no_event(tmp_path: Pat
 
 def test_a_model_is_tried_in_a_process_of_its_own(tmp_path: Path) -> None:
     slot = model_folder(tmp_path / "model")
-    try_apart(slot, "onnxruntime", 1)
+    try_apart(slot, EngineChoice(threads=1))
     (slot / "model.onnx").write_bytes(b"no network")
     with pytest.raises(TrialError) as caught:
-        try_apart(slot, "onnxruntime", 1)
+        try_apart(slot, EngineChoice(threads=1))
     assert "onnxruntime" in str(caught.value)
 
 
@@ -160,7 +161,7 @@ def test_a_process_that_a_model_kills_is_named(tmp_path: Path, monkeypatch: pyte
     crashing.chmod(0o755)
     monkeypatch.setattr("device.trial.sys.executable", str(crashing))
     with pytest.raises(TrialError, match="signal 11") as caught:
-        try_apart(tmp_path, "onnxruntime", None)
+        try_apart(tmp_path, EngineChoice())
     assert caught.value.code == "engine"
 
 

@@ -41,7 +41,7 @@ def camera(fleet: FleetService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     config.write_text(json.dumps(document))
     client.call("DELETE", "/devices/first")
     station = Station(read_config(config))
-    station.agent._back_off._most_s = 0.2
+    station.updates._back_off._most_s = 0.2
     station.start()
     yield station
     station.stop()

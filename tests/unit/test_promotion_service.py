@@ -94,6 +94,19 @@ def test_a_camera_that_fails_after_it_was_verified_is_worse() -> None:
     assert (counts.of("verified"), counts.of("worse"), counts.of("failed")) == (1, 1, 0)
 
 
+def test_why_a_camera_fell_back_stays_to_be_read_until_it_is_asked_for_something_else() -> None:
+    world, suite = settled("a")
+    standing = suite.deployments.targets.fleet_target("kitchen").standing
+    crash = {"code": "crash_loop", "detail": "the engine ended the agent 3 times"}
+    world.report(suite, "a", failure=crash, deployment=standing.deployment, digest=None)
+    for _ in range(2):
+        assert world.report(suite, "a", digest=None) == "none"
+        assert suite.fleets.state("a").failure == crash
+    promote(world, suite, "waste-2")
+    assert world.report(suite, "a", digest=None) == "update"
+    assert suite.fleets.state("a").failure is None
+
+
 @pytest.mark.parametrize("shards", [1, 64])
 def test_a_device_is_counted_with_three_transitions_at_the_most(shards: int) -> None:
     world, suite = settled("a", "b", shards=shards)
