@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from chalicelib.adapters.golden_pools import PackagedPools
 from chalicelib.adapters.job_definitions import JobFiles
 from chalicelib.config import CHECKOUT, Settings
+from chalicelib.domain import camera_event, camera_frame
 from chalicelib.domain.cost import Price, free_training, sagemaker_training
 from chalicelib.domain.errors import BinsightError, RecordNotFoundError
 from chalicelib.domain.fleet_records import Shards
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 CACHE_FRESH_S = 60.0
 ALIAS_STALE_S = 300.0
 EMBEDDED_ALIAS_FRESH_S = 1.0
-KEEP_EVENTS_S = KEEP_FRAMES_S = 90 * 24 * 3600
 # SQLite has one writer whatever is done; DynamoDB refuses two transactions on one item.
 EMBEDDED_SHARDS, AWS_SHARDS = 1, 64
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -174,8 +174,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         fleets=promotions.fleets,
         check_ins=promotions.check_ins,
         history=promotions.history,
-        events=CameraEvents(store, clock, time.sleep, KEEP_EVENTS_S),
-        frames=CameraFrames(store, blobs, clock, KEEP_FRAMES_S),
+        events=CameraEvents(store, clock, time.sleep, camera_event.KEEP_S),
+        frames=CameraFrames(store, blobs, clock, camera_frame.KEEP_S),
         uploads=Uploads(store, blobs, clock, ids),
         ledger=ledger,
         idempotency=Idempotency(store, clock, new_id(), adapters.is_only_process),

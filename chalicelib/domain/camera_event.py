@@ -8,6 +8,7 @@ from typing import Any
 
 Range = tuple[int, int]
 MAX_EVENTS = 24
+KEEP_S = 90 * 24 * 3600
 MAX_RANGES = 64
 # A batch is one transaction: every event once under its own key, and at most so often under a label.
 MAX_PLACES = 3

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
+FOLDER = "frames"
+# The bucket's lifecycle rule says the same.
+KEEP_S = 90 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class CameraFrame:
 
     @property
     def blob_name(self) -> str:
-        return f"frames/{self.id}"
+        return f"{FOLDER}/{self.id}"
 
 
 def frame_id(device: str, sha256: str) -> str:

@@ -9,17 +9,16 @@ from chalicelib.domain import camera_records as camera
 from chalicelib.domain import records
 from chalicelib.domain.camera_frame import CameraFrame
 from chalicelib.domain.errors import WriteConflictError
-from chalicelib.domain.ports import BlobStore, Clock, Cursor, Delete, Index, Put, RecordStore, UploadTarget, UploadTerms
+from chalicelib.domain.ports import BlobStore, Clock, Cursor, Index, Put, RecordStore, UploadTarget, UploadTerms
 from chalicelib.domain.upload import UPLOAD_LIFETIME_S, Upload
 
 URL_S = 900
-SWEPT_AT_ONCE = 4
-# The record outlives its bytes, so that whoever comes by can still find and remove them.
-GRACE_S = 30 * 24 * 3600
 
 
 @dataclass(frozen=True)
 class CameraFrames:
+    """Past `keep_s` a frame is not shown; the store's TTL and the bucket's lifecycle rule remove record and bytes."""
+
     store: RecordStore
     blobs: BlobStore
     clock: Clock
@@ -29,12 +28,11 @@ class CameraFrames:
         """A place that takes exactly this frame, once."""
         now_s = self.clock()
         upload = Upload(frame.id, owner, frame.bytes, frame.sha256, "image/jpeg", int(now_s) + UPLOAD_LIFETIME_S)
-        known = Put(camera.frame_record(frame, int(now_s) + self.keep_s + GRACE_S), expected_version=0)
+        known = Put(camera.frame_record(frame, int(now_s) + self.keep_s), expected_version=0)
         # Announced before: the answer or the bytes were lost.
         with suppress(WriteConflictError):
             self.store.write(known)
         self.store.write(Put(records.upload_record(upload), expected_version=None))
-        self._sweep(frame.device, now_s)
         terms = UploadTerms(frame.blob_name, frame.bytes, frame.sha256, "image/jpeg", upload.expires_at_s)
         return self.blobs.upload_target(terms)
 
@@ -49,11 +47,3 @@ class CameraFrames:
 
     def _url(self, frame: CameraFrame) -> str | None:
         return self.blobs.download_url(frame.blob_name, URL_S) if self.blobs.exists(frame.blob_name) else None
-
-    def _sweep(self, device: str, now_s: float) -> None:
-        """Every new frame takes a few that are past their time along."""
-        page = self.store.query(camera.device_frames(device), index=Index.FIRST, limit=SWEPT_AT_ONCE)
-        for frame in map(camera.frame_from, page.records):
-            if frame.received_at_s < now_s - self.keep_s:
-                self.blobs.delete(frame.blob_name)
-                self.store.write(Delete(camera.frame_key(frame.id)))

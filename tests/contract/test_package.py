@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain import camera_frame, upload
 from scripts import package
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -169,6 +170,20 @@ def test_the_bucket_is_private_versioned_and_tls_only(template: dict[str, Any]) 
     assert bucket["VersioningConfiguration"]["Status"] == "Enabled"
     (statement,) = policy["PolicyDocument"]["Statement"]
     assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+def test_what_the_bucket_forgets_by_itself_is_what_the_service_keeps_no_longer(template: dict[str, Any]) -> None:
+    (bucket,) = of_type(template, "AWS::S3::Bucket").values()
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
+    day_s = 24 * 3600
+    assert days == {
+        f"{upload.FOLDER}/": upload.KEEP_S // day_s,
+        f"{camera_frame.FOLDER}/": camera_frame.KEEP_S // day_s,
+    }
+    # The bucket has versions: what expires would stay as one of them.
+    assert all("NoncurrentVersionExpiration" in rule for rule in rules if "ExpirationInDays" in rule)
+    assert {"ExpiredObjectDeleteMarker"} <= {name for rule in rules for name in rule}
 
 
 def test_what_holds_state_outlives_the_stack(template: dict[str, Any]) -> None:

@@ -58,3 +58,12 @@ def test_gaps_outlive_the_process(store: RecordStore, events: CameraEvents) -> N
     again = CameraEvents(store, HandClock(), lambda _: None, keep_s=1000)
     receipt = again.take(DEVICE, BOOT, [body(3)], [], None)
     assert (receipt.acknowledged, receipt.gaps, receipt.dropped) == (3, ((4, 4),), 1)
+
+
+def test_every_record_that_a_batch_leaves_has_its_time(store: RecordStore, events: CameraEvents) -> None:
+    """DynamoDB's TTL looks at that attribute, the embedded sweeper at that column."""
+    events.take(DEVICE, BOOT, [body(1, expected=3, result={"count": 2, "label": "2", "unknown": False})], [], None)
+    left = [*store.query(f"EVENTS#{DEVICE.id}#{BOOT}", limit=10).records]
+    for partition in (records.label_events("2"), records.MISMATCHES):
+        left += store.query(partition, limit=10).records
+    assert [each.expires_at_s for each in left] == [1_001_000] * 4
