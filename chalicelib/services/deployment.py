@@ -134,7 +134,7 @@ class Deployments:
                 deployment = self.steps.take(deployment, outcome, actor)
             elif outcome is None:
                 break
-            else:
+            elif decision.action is not Action.CREATE_ENDPOINT:
                 proof = outcome
         self._clean(deployment)
         return deployment
@@ -153,15 +153,16 @@ class Deployments:
             return None
 
     def _is_hopeless(self, deployment: Deployment, state: EndpointState) -> bool:
-        """An endpoint in service that cannot answer will not answer later either; making one may just take time."""
+        """One that failed, or is in service and cannot answer, will not answer later either; making one takes time."""
         plan = deployment.plan.endpoint
         too_late = plan is not None and self.clock() - deployment.since_s > plan.create_timeout_s
-        return state is EndpointState.IN_SERVICE or too_late
+        return state in (EndpointState.IN_SERVICE, EndpointState.FAILED) or too_late
 
     def _create(self, deployment: Deployment) -> str | None:
         settings = deployment.plan.endpoint.settings if deployment.plan.endpoint else {}
         self.runtime.create(self.steps.endpoint.served(deployment), settings)
-        return None
+        status = self.runtime.describe(deployment.endpoint)
+        return "" if status.state is EndpointState.IN_SERVICE else None
 
     def _prove(self, deployment: Deployment) -> str:
         served = self.steps.endpoint.served(deployment)

@@ -138,12 +138,14 @@ class TestPredictions:
 class TestEndpoints:
     def test_an_endpoint_is_made_proved_and_removed(self, start: Start) -> None:
         live = start()
+        assert live.runtime.describe(live.served.endpoint).state is EndpointState.ABSENT
         live.runtime.create(live.served, {})
         live.runtime.create(live.served, {})
         assert live.runtime.describe(live.served.endpoint).state is EndpointState.IN_SERVICE
         live.runtime.prove(live.served)
         live.runtime.delete(live.served.endpoint)
         live.runtime.delete(live.served.endpoint)
+        assert live.runtime.describe(live.served.endpoint).state is EndpointState.ABSENT
 
     @pytest.mark.parametrize("task", ["classify", "count", "detect"])
     def test_a_model_of_every_task_proves_itself(self, start: Start, task: str) -> None:

@@ -10,6 +10,7 @@ from chalicelib.adapters.embedded import runtime as embedded
 from chalicelib.adapters.embedded.folder_blobs import FolderBlobs
 from chalicelib.adapters.embedded.runtime import InProcessRuntime
 from chalicelib.domain.errors import ModelUnavailableError
+from chalicelib.domain.ports import EndpointState
 from tests.device.models import RED, model_folder, plain, png
 from tests.integration.serving import folder_blobs, served_model
 
@@ -70,3 +71,46 @@ def test_a_folder_that_was_left_half_deleted_is_unpacked_again(tmp_path: Path) -
     (tmp_path / "cache" / served.digest).mkdir(parents=True)
     (tmp_path / "cache" / served.digest / "model.onnx").write_bytes(b"old")
     InProcessRuntime(blobs, tmp_path / "cache").prove(served)
+
+
+def test_an_endpoint_is_being_made_while_its_model_loads(tmp_path: Path) -> None:
+    blobs = SlowBlobs(tmp_path / "files")
+    served = served_model(model_folder(tmp_path / "waste"), blobs)
+    runtime = InProcessRuntime(blobs, tmp_path / "cache")
+    with ThreadPoolExecutor(1) as pool:
+        making = pool.submit(runtime.create, served, {})
+        while not blobs.fetched:
+            time.sleep(0.001)
+        assert runtime.describe(served.endpoint).state is EndpointState.CREATING
+        making.result()
+    assert runtime.describe(served.endpoint).state is EndpointState.IN_SERVICE
+
+
+def test_an_endpoint_whose_model_cannot_be_loaded_has_failed_and_says_why_until_it_can(tmp_path: Path) -> None:
+    blobs = folder_blobs(tmp_path)
+    served = served_model(model_folder(tmp_path / "waste"), blobs)
+    archive = tmp_path / "kept.tar.gz"
+    blobs.fetch(f"artifacts/{served.digest}.tar.gz", archive)
+    blobs.delete(f"artifacts/{served.digest}.tar.gz")
+    runtime = InProcessRuntime(blobs, tmp_path / "cache")
+    with pytest.raises(ModelUnavailableError):
+        runtime.create(served, {})
+    status = runtime.describe(served.endpoint)
+    assert status.state is EndpointState.FAILED
+    assert served.digest in status.reason
+    blobs.put(f"artifacts/{served.digest}.tar.gz", archive)
+    runtime.create(served, {})
+    assert runtime.describe(served.endpoint).state is EndpointState.IN_SERVICE
+
+
+def test_a_model_that_was_dropped_to_make_room_is_still_in_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "MAX_LOADED", 1)
+    blobs = folder_blobs(tmp_path)
+    runtime = InProcessRuntime(blobs, tmp_path / "cache")
+    first, second = (served_model(model_folder(tmp_path / name, name=name), blobs) for name in ("first", "second"))
+    runtime.create(first, {})
+    runtime.predict(second, PHOTO, deadline_s=5)
+    assert runtime.describe(first.endpoint).state is EndpointState.IN_SERVICE
+    assert runtime.predict(first, PHOTO, deadline_s=5).cold

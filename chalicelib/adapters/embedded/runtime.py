@@ -34,18 +34,28 @@ class InProcessRuntime(EndpointRuntime):
         self._engine = engine
         self._threads = threads
         self._loaded: OrderedDict[str, Predictor] = OrderedDict()
+        # What was made here, and how each of it stands: of endpoints their digests, of digests their states.
+        self._made: dict[str, str] = {}
+        self._states: dict[str, EndpointStatus] = {}
         self._loading = threading.Lock()
         # Never held while a model loads: the others go on answering.
         self._touching = threading.Lock()
 
     def create(self, served: ServedModel, settings: Mapping[str, Any]) -> None:
+        """Load the version beside the live one. Raises: ModelUnavailableError."""
+        self._made[served.endpoint] = served.digest
         self._predictor(served.digest)
 
     def describe(self, endpoint: str) -> EndpointStatus:
-        return EndpointStatus(EndpointState.IN_SERVICE)
+        """Absent in a process that has not made it, also after a restart: it is made again, which takes a moment."""
+        digest = self._made.get(endpoint)
+        if digest is None:
+            return EndpointStatus(EndpointState.ABSENT)
+        return self._states.get(digest, EndpointStatus(EndpointState.CREATING))
 
     def delete(self, endpoint: str) -> None:
-        """Predictors are kept by digest and dropped when they are the least used: there is nothing to remove."""
+        """Predictors are kept by digest and dropped when they are the least used."""
+        self._made.pop(endpoint, None)
 
     def predict(self, served: ServedModel, image: bytes, *, deadline_s: float) -> Prediction:
         cold = served.digest not in self._loaded
@@ -82,14 +92,18 @@ class InProcessRuntime(EndpointRuntime):
 
     def _load(self, digest: str) -> Predictor:
         folder = self._cache / digest
+        self._states[digest] = EndpointStatus(EndpointState.CREATING)
         try:
             self._unpack(digest, folder)
             predictor = Predictor.load(folder, engine=self._engine, threads=self._threads)
         except (BlobNotFoundError, ArtifactError, ManifestError, EngineError, OSError) as error:
+            self._states[digest] = EndpointStatus(EndpointState.FAILED, str(error))
             raise ModelUnavailableError(
                 f"The promoted model's artifact {digest[:12]} cannot be loaded: {error}. Promote another model.",
                 retry_after_s=30,
             ) from error
+        # One that is dropped later to make room stays in service: it is loaded again when it is asked.
+        self._states[digest] = EndpointStatus(EndpointState.IN_SERVICE)
         with self._touching:
             self._loaded[digest] = predictor
             while len(self._loaded) > MAX_LOADED:
