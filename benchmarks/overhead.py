@@ -26,7 +26,8 @@ import boto3
 
 from benchmarks.endpoint_stub import running
 from benchmarks.photos import photo_of
-from chalicelib.adapters.aws.clients import sagemaker_client, sagemaker_runtime_client
+from chalicelib.adapters.aws.account import Account
+from chalicelib.adapters.aws.clients import sagemaker_client, sagemaker_runtime_client, service_quotas_client
 from chalicelib.adapters.aws.endpoints import Endpoints, EndpointSite
 from chalicelib.adapters.aws.invocation import Invocation
 from chalicelib.adapters.aws.sagemaker_runtime import SageMakerRuntime
@@ -82,9 +83,9 @@ def our_handler(url: str, home: Path) -> Handler:
     invocation = Invocation(
         lambda timeout_s: sagemaker_runtime_client(REGION, timeout_s, endpoint_url=url, **NO_ACCOUNT)
     )
-    runtime = SageMakerRuntime(
-        Endpoints(sagemaker_client(REGION, **NO_ACCOUNT), site), invocation, services.uploads.blobs
-    )
+    sagemaker = sagemaker_client(REGION, **NO_ACCOUNT)
+    account = Account(sagemaker, service_quotas_client(REGION, **NO_ACCOUNT))
+    runtime = SageMakerRuntime(Endpoints(sagemaker, site), account, invocation, services.uploads.blobs)
     answering = replace(services, inference=replace(services.inference, runtime=runtime))
     app = create_app(lambda: answering, None, EmfRecorder())
     return lambda event: app(event, None)

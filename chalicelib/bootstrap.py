@@ -7,17 +7,18 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.adapters.golden_pools import PackagedPools
 from chalicelib.adapters.job_definitions import JobFiles
 from chalicelib.config import CHECKOUT, Settings
 from chalicelib.domain import camera_event, camera_frame
 from chalicelib.domain.cost import Price, free_training, sagemaker_training
+from chalicelib.domain.endpoint_cost import EndpointPrice, free_endpoint, sagemaker_endpoint
 from chalicelib.domain.errors import BinsightError, RecordNotFoundError
 from chalicelib.domain.fleet_records import Shards
 from chalicelib.domain.model_listing import ModelFilter
@@ -74,6 +75,7 @@ class Adapters:
     runner: JobRunner
     rate_limit: RateLimit
     price: Callable[[JobDefinition], Price]
+    endpoint_price: Callable[[Mapping[str, Any]], EndpointPrice]
     is_only_process: bool
 
 
@@ -97,6 +99,7 @@ def embedded_services(settings: Settings) -> Services:
         runner=LocalJobs(JobFolders(home / "jobs"), blobs, evaluates_apart=bool(settings.evaluate_command)),
         rate_limit=TokenBuckets(settings.rate_per_s, time.monotonic),
         price=free_training,
+        endpoint_price=free_endpoint,
         is_only_process=True,
     )
     return assemble(settings, adapters)
@@ -112,6 +115,7 @@ def embedded_trainer(settings: Settings) -> Trainer:
 
 def aws_services(settings: Settings) -> Services:
     from chalicelib.adapters.aws import clients
+    from chalicelib.adapters.aws.account import Account
     from chalicelib.adapters.aws.dynamodb_store import DynamoStore
     from chalicelib.adapters.aws.endpoints import Endpoints, EndpointSite
     from chalicelib.adapters.aws.inspector import StreamingInspector
@@ -126,15 +130,17 @@ def aws_services(settings: Settings) -> Services:
     sagemaker = clients.sagemaker_client(region)
     site = EndpointSite(region, settings.bucket, settings.role, settings.image)
     jobs = TrainingSite(region, settings.bucket, settings.role, settings.image)
+    account = Account(sagemaker, clients.service_quotas_client(region))
     invocation = Invocation(partial(clients.sagemaker_runtime_client, region))
     adapters = Adapters(
         store=DynamoStore(clients.dynamodb_client(region), settings.table),
         blobs=blobs,
-        runtime=SageMakerRuntime(Endpoints(sagemaker, site), invocation, blobs),
+        runtime=SageMakerRuntime(Endpoints(sagemaker, site), account, invocation, blobs),
         inspector=StreamingInspector(blobs),
         runner=SageMakerJobs(sagemaker, jobs, blobs),
         rate_limit=lambda caller: None,
         price=sagemaker_training,
+        endpoint_price=sagemaker_endpoint,
         is_only_process=False,
     )
     return assemble(settings, adapters)
@@ -199,7 +205,7 @@ def make_promotions(
         pause=time.sleep,
         shards=_shards(adapters),
         fills_at_once=adapters.is_only_process,
-        check_quota=lambda plan: None,
+        endpoint_price=adapters.endpoint_price,
     )
     return make_promotion_suite(ports, models, ledger, inference.aliases)
 

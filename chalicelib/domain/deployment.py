@@ -94,7 +94,7 @@ class Deployment:
 
     `paused_from`: the state to go on in. `confirmed`: the wave up to which an admin has let it go. `leftovers`:
     endpoints to remove from `clean_at_s` on. `devices`: how many the fleet had when it began;
-    `start`: its place on the ring.
+    `start`: its place on the ring. `lack`: what its present state waits for and the account has not.
     """
 
     id: str
@@ -116,6 +116,7 @@ class Deployment:
     paused_from: DeploymentState | None = None
     paused_at_s: float | None = None
     reason: str = ""
+    lack: str = ""
     outcome: Mapping[str, Any] | None = None
     leftovers: tuple[str, ...] = ()
     clean_at_s: float | None = None
@@ -142,7 +143,7 @@ class Deployment:
         return len(self.waves) - 1
 
     def moved_to(self, state: DeploymentState, now_s: float, reason: str = "") -> Deployment:
-        return replace(self, state=state, since_s=now_s, reason=reason or self.reason)
+        return replace(self, state=state, since_s=now_s, reason=reason or self.reason, lack="")
 
     def with_wave(self, changed: OpenWave) -> Deployment:
         """The open wave, changed."""

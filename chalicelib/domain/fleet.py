@@ -178,13 +178,18 @@ def _taken_back(target: FleetTarget, device: Device, overlay: Overlay, wave: int
     )
 
 
-def next_check_s(fleet: Fleet, devices: int, device_id: str, is_active: bool) -> float:
-    """When a device asks again: so that all together stay under the fleet's rate, each at a pace of its own."""
+def mean_check_s(fleet: Fleet, devices: int, is_active: bool) -> float:
+    """How long a device waits between two checks, on average: so long that all together stay under the fleet's rate."""
     usual_s = ACTIVE_CHECK_S if is_active else IDLE_CHECK_S
     # In steps of a quarter, so that a new device does not change every target.
     needed_s = 1.25 ** math.ceil(math.log(max(devices, 1) / fleet.checks_per_s, 1.25)) / (1 - JITTER)
+    return max(usual_s, needed_s)
+
+
+def next_check_s(fleet: Fleet, devices: int, device_id: str, is_active: bool) -> float:
+    """When a device asks again: each at a pace of its own, but always the same."""
     draw = int.from_bytes(hashlib.sha256(f"pace\n{device_id}".encode()).digest()[:4]) / (1 << 32)
-    return round(max(usual_s, needed_s) * (1 - JITTER + 2 * JITTER * draw), 1)
+    return round(mean_check_s(fleet, devices, is_active) * (1 - JITTER + 2 * JITTER * draw), 1)
 
 
 _FLEET = TypeAdapter(Fleet)

@@ -10,6 +10,9 @@ from chalicelib.domain.counting import AbortRules, Gate
 
 MAX_NAMED = 50
 MAX_WAVES = 20
+# Of a serverless endpoint whose settings say nothing.
+DEFAULT_MEMORY_MB = 3072
+DEFAULT_CONCURRENCY = 5
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from chalicelib.domain.capacity import Capacity
 from chalicelib.domain.inference import Prediction, ServedModel
 from chalicelib.domain.training_job import EvaluationOrder, EvaluationStatus, JobDefinition, JobOrder, JobStatus
 
@@ -226,8 +227,15 @@ class EndpointRuntime(ABC):
     """Where models answer: SageMaker endpoints, or this process."""
 
     @abstractmethod
+    def capacity(self) -> Capacity | None:
+        """What there is room for; None where nothing is counted. Raises: ModelUnavailableError."""
+
+    @abstractmethod
     def create(self, served: ServedModel, settings: Mapping[str, Any]) -> None:
-        """Begin to make the endpoint; harmless when it exists."""
+        """Begin to make the endpoint; harmless when it exists.
+
+        Raises: QuotaExceededError, InvalidFieldError, ModelUnavailableError.
+        """
 
     @abstractmethod
     def describe(self, endpoint: str) -> EndpointStatus: ...

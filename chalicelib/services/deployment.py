@@ -18,10 +18,11 @@ from chalicelib.domain.errors import (
     UnavailableError,
     WriteConflictError,
 )
+from chalicelib.domain.fleet_errors import QuotaExceededError
 from chalicelib.domain.inference import Task
-from chalicelib.domain.plan import Plan
+from chalicelib.domain.plan import EndpointPlan, Plan
 from chalicelib.domain.ports import Clock, Cursor, EndpointRuntime, EndpointState, Index, Put, RecordStore
-from chalicelib.domain.promotion import Act, Action, Move, Wait, decide
+from chalicelib.domain.promotion import Act, Action, Move, Note, Wait, decide
 from chalicelib.services.golden_answers import GoldenAnswers
 from chalicelib.services.promotion_facts import PromotionFacts
 from chalicelib.services.promotion_start import PromotionStart
@@ -32,6 +33,7 @@ from chalicelib.services.targets import Targets
 LOGGER = logging.getLogger(__name__)
 State = DeploymentState
 TIMER = "timer"
+QUOTA_EXCEEDED = "quota_exceeded"
 MAX_STEPS = 40
 TICKED = 100
 # A leftover endpoint that somebody still names is looked at again after this time.
@@ -72,9 +74,9 @@ class Deployments:
         return self.targets.alias(task)
 
     def why_it_waits(self, deployment: Deployment) -> str:
-        """A sentence; '' when it would go on at once."""
+        """A sentence, `quota_exceeded: ...` where the account lacks something; '' when it would go on at once."""
         decision = decide(deployment, self.facts.of(deployment))
-        return decision.why if isinstance(decision, Wait) else ""
+        return decision.why if isinstance(decision, Wait) else deployment.lack
 
     def pause(self, deployment_id: str, actor: str) -> Deployment:
         """Raises: DeploymentNotFoundError, IllegalTransitionError."""
@@ -130,19 +132,21 @@ class Deployments:
                 deployment = self.steps.take(deployment, decision, actor)
                 continue
             outcome = self._act(deployment, decision.action)
-            if isinstance(outcome, Move):
+            if isinstance(outcome, Move | Note):
                 deployment = self.steps.take(deployment, outcome, actor)
-            elif outcome is None:
+            if outcome is None or isinstance(outcome, Note):
                 break
-            elif decision.action is not Action.CREATE_ENDPOINT:
+            if isinstance(outcome, str) and decision.action is not Action.CREATE_ENDPOINT:
                 proof = outcome
         self._clean(deployment)
         return deployment
 
-    def _act(self, deployment: Deployment, action: Action) -> str | Move | None:
-        """What came of it: the proof so far ('' is passed), why the promotion fails, or None to try again later."""
+    def _act(self, deployment: Deployment, action: Action) -> str | Move | Note | None:
+        """What came of it: the proof so far ('' is passed), why the promotion ends, or None to try again later."""
         try:
             return _ACTIONS[action](self, deployment)
+        except QuotaExceededError as error:
+            return self._lacking(deployment, f"{QUOTA_EXCEEDED}: {error.detail}")
         except (ProofFailedError, InvalidFieldError, InvalidImageError) as error:
             return Move(State.FAILED, error.detail)
         except UnavailableError as error:
@@ -152,11 +156,19 @@ class Deployments:
             LOGGER.warning("promotion %s tries again: %s", deployment.id, error)
             return None
 
+    def _lacking(self, deployment: Deployment, lack: str) -> Move | Note | None:
+        """There may be room in a while: it waits as long as making an endpoint may take, and has not failed then."""
+        if self._is_too_late(deployment):
+            return Move(State.EXPIRED, lack)
+        return Note(replace(deployment, lack=lack)) if lack != deployment.lack else None
+
+    def _is_too_late(self, deployment: Deployment) -> bool:
+        plan = deployment.plan.endpoint or EndpointPlan()
+        return self.clock() - deployment.since_s > plan.create_timeout_s
+
     def _is_hopeless(self, deployment: Deployment, state: EndpointState) -> bool:
         """One that failed, or is in service and cannot answer, will not answer later either; making one takes time."""
-        plan = deployment.plan.endpoint
-        too_late = plan is not None and self.clock() - deployment.since_s > plan.create_timeout_s
-        return state in (EndpointState.IN_SERVICE, EndpointState.FAILED) or too_late
+        return state in (EndpointState.IN_SERVICE, EndpointState.FAILED) or self._is_too_late(deployment)
 
     def _create(self, deployment: Deployment) -> str | None:
         settings = deployment.plan.endpoint.settings if deployment.plan.endpoint else {}

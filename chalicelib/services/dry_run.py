@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain import fleet_records as records
 from chalicelib.domain.deployment import ModelRef
 from chalicelib.domain.device import Device
-from chalicelib.domain.fleet import ACTIVE_CHECK_S, IDLE_CHECK_S, Fleet
+from chalicelib.domain.endpoint_cost import EndpointPrice
+from chalicelib.domain.fleet import Fleet, mean_check_s
 from chalicelib.domain.plan import EndpointPlan, FleetPlan, Plan
 from chalicelib.domain.ring import RING, arc_length
 from chalicelib.services.promotion_facts import PromotionFacts
 from chalicelib.services.promotion_start import PromotionStart, Prospect
-from chalicelib.services.tally import Tally
 
 FIRST_SHOWN = 20
-# Of a check-in: one Lambda request (128 ms at 512 MB), one API Gateway call, one read and one write of DynamoDB.
+# A check is two requests (target and report), each one of API Gateway (REST) and one of Lambda (128 ms at 512 MB), and
+# of DynamoDB one consistent read and one transaction of one write, which costs two.
 # US East (N. Virginia), public list prices of 2024-11; another Region has others.
-CHECK_IN_USD = 3.5e-6 + 0.2e-6 + 0.128 * 0.5 * 16.67e-6 + 0.125e-6 + 0.625e-6
+CHECK_USD = 2 * (3.5e-6 + 0.2e-6 + 0.128 * 0.5 * 16.67e-6) + 0.125e-6 + 2 * 0.625e-6
 CHECKS_NEEDED = 2
 SECONDS_A_DAY = 86_400
 
@@ -28,26 +30,37 @@ SECONDS_A_DAY = 86_400
 class DryRuns:
     start: PromotionStart
     facts: PromotionFacts
-    tally: Tally
+    endpoint_price: Callable[[Mapping[str, Any]], EndpointPrice]
 
     def of(self, model_id: str, plan: Plan) -> dict[str, Any]:
         """Raises: what beginning it would raise."""
         prospect = self.start.prospect(model_id, plan)
+        shortest = round(shortest_s(prospect.plan, self._pace_s(prospect)), 1)
         answer: dict[str, Any] = {
             "dry_run": True,
             "model": model_id,
             "task": prospect.model.task.value,
             "baseline": _baseline(prospect),
             "superseded": [old.id for old in prospect.superseded],
-            "shortest_s": round(shortest_s(prospect.plan, self._pace_s(prospect)), 1),
+            "shortest_s": shortest,
         }
         if prospect.plan.endpoint:
-            answer["endpoint"] = _endpoint(prospect.plan.endpoint)
+            answer["endpoint"] = self._endpoint(prospect, prospect.plan.endpoint)
         if prospect.plan.fleet:
-            answer["fleet"] = self._fleet(prospect, prospect.plan.fleet)
+            answer["fleet"] = self._fleet(prospect, prospect.plan.fleet, shortest)
         return answer
 
-    def _fleet(self, prospect: Prospect, plan: FleetPlan) -> dict[str, Any]:
+    def _endpoint(self, prospect: Prospect, plan: EndpointPlan) -> dict[str, Any]:
+        return {
+            "settings": dict(plan.settings),
+            "kind": "real-time" if plan.settings.get("instance_type") else "serverless",
+            "canary_share": plan.canary_share,
+            "soak_s": plan.soak_s,
+            "price": self.endpoint_price(plan.settings).to_json(),
+            "quota": prospect.capacity.to_json() if prospect.capacity else None,
+        }
+
+    def _fleet(self, prospect: Prospect, plan: FleetPlan, shortest: float) -> dict[str, Any]:
         fleet = self.start.targets.fleet(plan.fleet)
         first = self._first(prospect, plan)
         model = ModelRef.of(prospect.model)
@@ -60,7 +73,7 @@ class DryRuns:
             "incompatible": [{"device": id_, "reason": reason} for id_, reason in misfits.items() if reason],
             "pinned": [device.id for device in first if device.pinned is not None],
             "golden_photos": {"telling": telling, "needed": needed, "tolerance": self.facts.tolerance(plan.fleet)},
-            "checks": _checks(fleet, prospect.devices),
+            "checks": _checks(fleet, prospect.devices, shortest),
         }
 
     def _first(self, prospect: Prospect, plan: FleetPlan) -> list[Device]:
@@ -83,7 +96,7 @@ class DryRuns:
         if prospect.plan.fleet is None:
             return 0.0
         fleet = self.start.targets.fleet(prospect.plan.fleet.fleet)
-        return max(ACTIVE_CHECK_S, prospect.devices / fleet.checks_per_s)
+        return mean_check_s(fleet, prospect.devices, is_active=True)
 
 
 def shortest_s(plan: Plan, pace_s: float) -> float:
@@ -108,23 +121,15 @@ def _baseline(prospect: Prospect) -> dict[str, str | None]:
     }
 
 
-def _endpoint(plan: EndpointPlan) -> dict[str, Any]:
-    instance = plan.settings.get("instance_type")
-    return {
-        "settings": dict(plan.settings),
-        "kind": "real-time" if instance else "serverless",
-        "canary_share": plan.canary_share,
-        "soak_s": plan.soak_s,
-    }
-
-
-def _checks(fleet: Fleet, devices: int) -> dict[str, float]:
-    """What the cameras' questions come to, at rest and while a promotion is under way."""
-    idle_s = max(IDLE_CHECK_S, devices / fleet.checks_per_s)
-    a_day = devices * SECONDS_A_DAY / idle_s
+def _checks(fleet: Fleet, devices: int, promotion_s: float) -> dict[str, float]:
+    """What the cameras' questions come to: a day of rest, and a promotion that goes as fast as it can."""
+    idle_s, active_s = (mean_check_s(fleet, devices, is_active) for is_active in (False, True))
+    a_day, promotion = devices * SECONDS_A_DAY / idle_s, devices * promotion_s / active_s
     return {
         "per_s": round(devices / idle_s, 3),
         "per_day": round(a_day),
-        "aws_usd_per_day": round(a_day * CHECK_IN_USD, 4),
+        "aws_usd_per_day": round(a_day * CHECK_USD, 4),
+        "per_s_in_promotion": round(devices / active_s, 3),
+        "aws_usd_for_promotion": round(promotion * CHECK_USD, 4),
         "most_per_s": fleet.checks_per_s,
     }

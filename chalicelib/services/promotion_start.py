@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from chalicelib.domain import fleet_records as records
+from chalicelib.domain.capacity import Capacity, fitted
 from chalicelib.domain.deployment import Deployment, DeploymentState, ModelRef, endpoint_name
 from chalicelib.domain.endpoint_target import EndpointTarget
 from chalicelib.domain.errors import IllegalTransitionError, RecordNotFoundError, TaskMismatchError
@@ -19,7 +19,7 @@ from chalicelib.domain.fleet_errors import (
 from chalicelib.domain.ledger import Change
 from chalicelib.domain.model import Model, ModelState
 from chalicelib.domain.plan import FleetPlan, Plan
-from chalicelib.domain.ports import Check, Clock, IdSource, Put, RecordStore, Write
+from chalicelib.domain.ports import Check, Clock, EndpointRuntime, IdSource, Put, RecordStore, Write
 from chalicelib.domain.records import model_key
 from chalicelib.domain.ring import start_of
 from chalicelib.services.golden_answers import GoldenAnswers
@@ -34,7 +34,10 @@ MAX_RIVALS = 4
 
 @dataclass(frozen=True)
 class Prospect:
-    """A promotion that nothing speaks against, before it begins. `superseded`: those that it ends."""
+    """A promotion that nothing speaks against, before it begins. `superseded`: those that it ends.
+
+    `capacity` None: nothing is counted here, or no endpoint is asked for.
+    """
 
     model: Model
     plan: Plan
@@ -42,6 +45,7 @@ class Prospect:
     fleet_target: FleetTarget | None
     devices: int
     superseded: tuple[Deployment, ...]
+    capacity: Capacity | None = None
 
     @property
     def start(self) -> int:
@@ -52,7 +56,7 @@ class Prospect:
 
 @dataclass(frozen=True)
 class PromotionStart:
-    """`check_quota` raises QuotaExceededError; `fills_at_once`: missing golden answers take seconds here."""
+    """`fills_at_once`: missing golden answers take seconds here."""
 
     store: RecordStore
     registry: ModelRegistry
@@ -63,7 +67,7 @@ class PromotionStart:
     ledger: Ledger
     clock: Clock
     new_id: IdSource
-    check_quota: Callable[[Plan], None]
+    runtime: EndpointRuntime
     fills_at_once: bool
 
     def begin(self, model_id: str, plan: Plan, actor: str) -> Deployment:
@@ -95,12 +99,13 @@ class PromotionStart:
         plan = _fitted(plan, devices)
         endpoint_target = self.targets.endpoint(model.task) if plan.endpoint else None
         fleet_target = self.targets.fleet_target(plan.fleet.fleet) if plan.fleet else None
-        if plan.endpoint:
-            self.check_quota(plan)
+        capacity = self.runtime.capacity() if plan.endpoint else None
+        if plan.endpoint and capacity:
+            plan = replace(plan, endpoint=fitted(plan.endpoint, model.task, capacity))
         self._check_difference(model, plan, fleet_target)
         active = {target.active for target in (endpoint_target, fleet_target) if target and target.active}
         superseded = tuple(self.targets.deployment(id_) for id_ in sorted(active))
-        return Prospect(model, plan, endpoint_target, fleet_target, devices, superseded)
+        return Prospect(model, plan, endpoint_target, fleet_target, devices, superseded, capacity)
 
     def _check_fleet(self, model: Model, plan: FleetPlan) -> int:
         """How many devices the fleet has."""

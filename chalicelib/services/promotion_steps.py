@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from chalicelib.domain import fleet_records as records
 from chalicelib.domain.alias import Alias
-from chalicelib.domain.deployment import Deployment, DeploymentState, OpenWave
+from chalicelib.domain.deployment import BEFORE_LIVE, Deployment, DeploymentState, OpenWave
 from chalicelib.domain.fleet import BACK, FORWARD, FleetTarget
 from chalicelib.domain.inference import Task
 from chalicelib.domain.ledger import Change
@@ -144,14 +144,19 @@ class PromotionSteps:
 
     def _expire(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
         """What has been reached keeps the model, and proves it; it is nobody's baseline."""
+        if deployment.state in BEFORE_LIVE:
+            return self._give_up(deployment, moved, "deployment.expired", actor)
         moved = replace(moved, outcome=self._outcome(deployment))
         return self._commit(deployment, moved, "deployment.expired", actor, *self._released(deployment))
 
     def _fail(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
+        return self._give_up(deployment, moved, "deployment.failed", actor)
+
+    def _give_up(self, deployment: Deployment, moved: Deployment, action: str, actor: str) -> Deployment:
         """The alias never pointed to this endpoint; it may still point to that of a promotion this one superseded."""
         moved = cleaning(moved, self.clock())
         writes = (*self.endpoint.restored(deployment), *self._released(deployment))
-        return self._commit(deployment, moved, "deployment.failed", actor, *writes, reason=moved.reason)
+        return self._commit(deployment, moved, action, actor, *writes, reason=moved.reason)
 
     def _take_back(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
         writes = list(self.endpoint.restored(deployment))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from chalicelib.domain.alias import Alias
+from chalicelib.domain.endpoint_cost import EndpointPrice
 from chalicelib.domain.fleet_records import Shards
 from chalicelib.domain.golden import GoldenPools
 from chalicelib.domain.inference import Task
-from chalicelib.domain.plan import Plan
 from chalicelib.domain.ports import BlobStore, Clock, EndpointRuntime, IdSource, RecordStore
 from chalicelib.services.check_in import AskablePhotos, CheckIns
 from chalicelib.services.deployment import Deployments
@@ -36,7 +37,7 @@ MAX_IDENTITIES = 50_000
 
 @dataclass(frozen=True)
 class PromotionPorts:
-    """`check_quota` raises QuotaExceededError. `fills_at_once`: a pool of golden photos is answered in seconds."""
+    """`fills_at_once`: a pool of golden photos is answered in seconds. `endpoint_price`: by the endpoint's settings."""
 
     store: RecordStore
     blobs: BlobStore
@@ -49,7 +50,7 @@ class PromotionPorts:
     pause: Callable[[float], None]
     shards: int
     fills_at_once: bool
-    check_quota: Callable[[Plan], None]
+    endpoint_price: Callable[[Mapping[str, Any]], EndpointPrice]
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def make_promotion_suite(
         ledger=ledger,
         clock=clock,
         new_id=ports.new_id,
-        check_quota=ports.check_quota,
+        runtime=runtime,
         fills_at_once=ports.fills_at_once,
     )
     deployments = Deployments(store, targets, tally, golden, facts, steps, start, runtime, clock)
@@ -110,4 +111,4 @@ def make_promotion_suite(
         judge=deployments.judge,
         askable=AskablePhotos(golden),
     )
-    return PromotionSuite(deployments, fleets, check_ins, DryRuns(start, facts, tally), History(store))
+    return PromotionSuite(deployments, fleets, check_ins, DryRuns(start, facts, ports.endpoint_price), History(store))

@@ -101,6 +101,12 @@ def test_answers_are_as_promised(checked: Checked, path: str, photo: bytes) -> N
     assert checked.call("POST", path, photo).status == 200
 
 
+@pytest.mark.parametrize("endpoint", ["true", '{"instance_type": "ml.m5.large", "canary": {"share": 0.1}}'])
+def test_a_dry_run_is_as_promised(checked: Checked, endpoint: str) -> None:
+    body = f'{{"model": "waste-1", "endpoint": {endpoint}, "dry_run": true}}'.encode()
+    assert checked.call("POST", "/deploy", body).status == 200
+
+
 def test_a_batch_is_as_promised(checked: Checked) -> None:
     body = multipart(("a.png", png(plain(RED))), ("b.txt", b"no photo"))
     headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}

@@ -115,7 +115,7 @@ def sagemaker_in_front_of(client: Client, blobs: BlobStore) -> Iterator[SageMake
     site = EndpointSite(region=REGION, bucket="none", role_arn="none", container_image="none")
     never_asked = sagemaker_client(REGION, aws_access_key_id="testing", aws_secret_access_key="testing")
     with SageMakerServer([handed_on(client)]) as sagemaker:
-        yield SageMakerRuntime(Endpoints(never_asked, site), Invocation(sagemaker.client_for), blobs)
+        yield SageMakerRuntime(Endpoints(never_asked, site), never_asked, Invocation(sagemaker.client_for), blobs)
 
 
 @contextmanager

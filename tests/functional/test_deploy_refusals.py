@@ -82,7 +82,13 @@ def test_a_dry_run_shows_what_would_happen_and_does_nothing(fleet: FleetService)
     assert set(shown["fleet"]["first"]) <= {camera.identity.id for camera in fleet.cameras}
     assert len(shown["fleet"]["first"]) == 1
     assert shown["fleet"]["golden_photos"]["telling"] >= shown["fleet"]["golden_photos"]["needed"]
-    assert shown["shortest_s"] > 0
+    # Three waves of five minutes by default, and in each a camera asks and proves.
+    assert shown["shortest_s"] == 3 * (300 + 2 * 10)
+    assert (shown["endpoint"]["kind"], shown["endpoint"]["quota"]) == ("serverless", None)
+    assert shown["endpoint"]["price"]["hourly_usd"] == 0
+    checks = shown["fleet"]["checks"]
+    assert checks["per_day"] == len(fleet.cameras) * 24 * 60
+    assert 0 < checks["aws_usd_for_promotion"] < checks["aws_usd_per_day"]
     assert fleet.service.client.get("/ledger").json()["items"] == before
 
 

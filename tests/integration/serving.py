@@ -81,4 +81,4 @@ def decoded(asked: Asked) -> Image.Image:
 
 def sagemaker_runtime(server: SageMakerServer, blobs: BlobStore, **options: Any) -> SageMakerRuntime:
     """Only its predictions and proofs work: it makes no endpoints."""
-    return SageMakerRuntime(None, Invocation(server.client_for, **options), blobs)  # type: ignore[arg-type]
+    return SageMakerRuntime(None, None, Invocation(server.client_for, **options), blobs)  # type: ignore[arg-type]

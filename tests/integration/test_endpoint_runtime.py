@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from chalicelib.adapters.aws.account import Account
+from chalicelib.adapters.aws.clients import service_quotas_client
 from chalicelib.adapters.aws.endpoints import Endpoints, EndpointSite
 from chalicelib.adapters.aws.invocation import Invocation
 from chalicelib.adapters.aws.sagemaker_runtime import SageMakerRuntime
@@ -74,7 +76,9 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Start]:
             served, predictor = make(*args)
             server.replies = [binsight_container(predictor)]
             endpoints = Endpoints(client, SITE)
-            return Live(SageMakerRuntime(endpoints, Invocation(server.client_for), blobs), served, predictor)
+            account = Account(client, service_quotas_client(REGION))
+            runtime = SageMakerRuntime(endpoints, account, Invocation(server.client_for), blobs)
+            return Live(runtime, served, predictor)
 
         yield sagemaker
 

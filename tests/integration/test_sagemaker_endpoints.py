@@ -10,6 +10,7 @@ from botocore.stub import ANY, Stubber
 from chalicelib.adapters.aws.endpoint_settings import EndpointDefaults, production_variant
 from chalicelib.adapters.aws.endpoints import Endpoints, EndpointSite
 from chalicelib.domain.errors import InvalidFieldError, ModelUnavailableError
+from chalicelib.domain.fleet_errors import QuotaExceededError
 from chalicelib.domain.inference import ServedModel, Task
 from chalicelib.domain.ports import EndpointState
 from tests.integration.conftest import REGION, Clients
@@ -87,9 +88,8 @@ def test_a_used_up_quota_says_so(stubber: Stubber) -> None:
     stubber.add_response("create_model", {"ModelArn": ARN})
     stubber.add_response("create_endpoint_config", {"EndpointConfigArn": ARN})
     stubber.add_client_error("create_endpoint", "ResourceLimitExceeded", "The account-level service limit is 10.")
-    with pytest.raises(ModelUnavailableError, match="quota") as caught:
+    with pytest.raises(QuotaExceededError, match="account-level service limit is 10"):
         Endpoints(stubber.client, SITE).create(SERVED, {})
-    assert caught.value.members["cause"] == "quota_exceeded"
 
 
 @pytest.mark.parametrize("lack", [{"role_arn": ""}, {"container_image": ""}])

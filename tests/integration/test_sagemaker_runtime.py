@@ -65,7 +65,7 @@ def pauses() -> list[float]:
 @pytest.fixture
 def runtime(server: SageMakerServer, tmp_path: Path, pauses: list[float]) -> SageMakerRuntime:
     invocation = Invocation(server.client_for, pause=pauses.append)
-    return SageMakerRuntime(None, invocation, folder_blobs(tmp_path))  # it makes no endpoints
+    return SageMakerRuntime(None, None, invocation, folder_blobs(tmp_path))  # it makes no endpoints
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ class TestDeadlines:
             now_s[0] += seconds + 0.5
 
         invocation = Invocation(server.client_for, timer=lambda: now_s[0], pause=pause)
-        runtime = SageMakerRuntime(None, invocation, folder_blobs(tmp_path))
+        runtime = SageMakerRuntime(None, None, invocation, folder_blobs(tmp_path))
         server.replies = [error(429, "ModelNotReadyException", "loading")]
         check_refusal(runtime, served, ModelUnavailableError, deadline_s=25)
         assert len(server.asked) > MAX_TRIES
@@ -218,7 +218,7 @@ class TestDeadlines:
             now_s[0] += 14
 
         invocation = Invocation(server.client_for, timer=lambda: now_s[0], pause=pause)
-        runtime = SageMakerRuntime(None, invocation, folder_blobs(tmp_path))
+        runtime = SageMakerRuntime(None, None, invocation, folder_blobs(tmp_path))
         server.replies = [THROTTLE, THROTTLE, answer(GOOD)]
         check_refusal(runtime, served, EndpointThrottledError, deadline_s=25)
         assert server.timeouts_s == [24.5, 10.0]
@@ -227,7 +227,9 @@ class TestDeadlines:
         server = SageMakerServer()
         with server:
             pass
-        runtime = SageMakerRuntime(None, Invocation(server.client_for, pause=lambda _: None), folder_blobs(tmp_path))
+        runtime = SageMakerRuntime(
+            None, None, Invocation(server.client_for, pause=lambda _: None), folder_blobs(tmp_path)
+        )
         check_refusal(runtime, served, ModelUnavailableError)
 
 

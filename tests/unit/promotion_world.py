@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.domain import fleet_records as records
+from chalicelib.domain.capacity import Capacity
 from chalicelib.domain.check_in import asked_for
 from chalicelib.domain.deployment import Deployment
+from chalicelib.domain.endpoint_cost import sagemaker_endpoint
 from chalicelib.domain.errors import ModelNotFoundError
-from chalicelib.domain.fleet_errors import PhotoNotFoundError
+from chalicelib.domain.fleet_errors import PhotoNotFoundError, QuotaExceededError
 from chalicelib.domain.golden import GoldenPhoto, GoldenPool, GoldenPools
 from chalicelib.domain.inference import Prediction, ServedModel, Task
 from chalicelib.domain.model import Model, ModelState
@@ -68,8 +70,17 @@ class Endpoints(EndpointRuntime):
         self.broken: set[str] = set()
         self.hanging: set[str] = set()
         self.digests: dict[str, str] = {}
+        self.settings: dict[str, Mapping[str, Any]] = {}
+        self.room: Capacity | None = None
+        self.is_full = False
+
+    def capacity(self) -> Capacity | None:
+        return self.room
 
     def create(self, served: ServedModel, settings: Mapping[str, Any]) -> None:
+        if self.is_full:
+            raise QuotaExceededError("The account's limit is reached.")
+        self.settings[served.endpoint] = settings
         self.fate.before()
         self.made.setdefault(served.endpoint, 0)
         self.digests[served.endpoint] = served.digest
@@ -158,7 +169,7 @@ class World:
             pause=lambda seconds: None,
             shards=self.shards,
             fills_at_once=False,
-            check_quota=lambda plan: None,
+            endpoint_price=sagemaker_endpoint,
         )
         ledger = Ledger(self.store, clock, pause=lambda seconds: None)
         return make_promotion_suite(ports, self.models, ledger, TimedCache(clock, 60.0))  # type: ignore[arg-type]

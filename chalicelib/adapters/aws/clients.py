@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.client import BaseClient
 from botocore.config import Config
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ def s3_client(region: str, **options: Any) -> S3Client:
 
 def sagemaker_client(region: str, **options: Any) -> SageMakerClient:
     return boto3.client("sagemaker", region_name=region, config=_config(read_timeout_s=10), **options)
+
+
+def service_quotas_client(region: str, **options: Any) -> BaseClient:
+    client: BaseClient = boto3.client("service-quotas", region_name=region, config=_config(read_timeout_s=5), **options)
+    return client
 
 
 def sagemaker_runtime_client(region: str, read_timeout_s: float, **options: Any) -> SageMakerRuntimeClient:

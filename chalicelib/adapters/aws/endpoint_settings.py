@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain.errors import InvalidFieldError
+from chalicelib.domain.plan import DEFAULT_CONCURRENCY, DEFAULT_MEMORY_MB
 
 MEMORY_MB = (1024, 2048, 3072, 4096, 5120, 6144)
 MAX_CONCURRENCY = 200
@@ -19,8 +20,8 @@ VARIANT = "primary"
 class EndpointDefaults:
     """What a deployment that says nothing gets."""
 
-    memory_mb: int = 3072
-    max_concurrency: int = 5
+    memory_mb: int = DEFAULT_MEMORY_MB
+    max_concurrency: int = DEFAULT_CONCURRENCY
 
 
 def production_variant(model: str, settings: Mapping[str, Any], defaults: EndpointDefaults) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from chalicelib.adapters.aws.endpoint_settings import EndpointDefaults, producti
 from chalicelib.adapters.aws.failures import code_of, message_of
 from chalicelib.adapters.aws.image_uris import BUILT_IN, built_in_image
 from chalicelib.domain.errors import ModelUnavailableError
+from chalicelib.domain.fleet_errors import QuotaExceededError
 from chalicelib.domain.inference import ServedModel
 from chalicelib.domain.model import artifact_name
 from chalicelib.domain.ports import EndpointState, EndpointStatus
@@ -53,7 +54,7 @@ class Endpoints:
     def create(self, served: ServedModel, settings: Mapping[str, Any]) -> None:
         """Each of the three steps is harmless when it was taken before, so that a broken off one can be taken again.
 
-        Raises: InvalidFieldError, ModelUnavailableError.
+        Raises: InvalidFieldError, QuotaExceededError, ModelUnavailableError.
         """
         name, tags = served.endpoint, _tags(served)
         variant: Any = production_variant(name, settings, self._site.defaults)
@@ -119,21 +120,16 @@ def _tags(served: ServedModel) -> Any:
 
 @contextmanager
 def _unless(harmless: Sequence[str]) -> Iterator[None]:
-    """Raises: ModelUnavailableError, unless SageMaker's message is one of the harmless ones."""
+    """Raises: QuotaExceededError, ModelUnavailableError, unless SageMaker's message is one of the harmless ones."""
     try:
         yield
     except ClientError as error:
+        if code_of(error) == QUOTA:
+            raise QuotaExceededError(
+                f"{message_of(error)} Delete endpoints, or ask AWS for more: Service Quotas, Amazon SageMaker."
+            ) from error
         if not any(words in message_of(error).lower() for words in harmless):
-            raise _unavailable(error) from error
+            refusal = f"SageMaker refused: {code_of(error)}, {message_of(error)}"
+            raise ModelUnavailableError(refusal, retry_after_s=30) from error
     except BotoCoreError as error:
         raise ModelUnavailableError(f"SageMaker does not answer ({error}); try again.", retry_after_s=5) from error
-
-
-def _unavailable(error: ClientError) -> ModelUnavailableError:
-    if code_of(error) == QUOTA:
-        return ModelUnavailableError(
-            f"The account's quota is used up: {message_of(error)} Delete endpoints, or ask AWS for more.",
-            retry_after_s=300,
-            cause="quota_exceeded",
-        )
-    return ModelUnavailableError(f"SageMaker refused: {code_of(error)}, {message_of(error)}", retry_after_s=30)

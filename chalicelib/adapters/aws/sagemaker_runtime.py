@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from chalicelib.adapters.aws.account import Account
 from chalicelib.adapters.aws.endpoints import Endpoints
 from chalicelib.adapters.aws.invocation import Invocation, Question
 from chalicelib.adapters.aws.proof import compare, self_test_of
@@ -13,6 +14,7 @@ from chalicelib.adapters.aws.wire.format import WireFormat
 from chalicelib.adapters.aws.wire.image_classification import ImageClassificationFormat
 from chalicelib.adapters.aws.wire.object_detection import ObjectDetectionFormat
 from chalicelib.adapters.aws.wire.reading import ParsedManifests
+from chalicelib.domain.capacity import Capacity
 from chalicelib.domain.errors import InvalidImageError, ProofFailedError
 from chalicelib.domain.inference import Prediction, ServedModel
 from chalicelib.domain.ports import BlobStore, EndpointRuntime, EndpointStatus
@@ -21,8 +23,9 @@ PROOF_DEADLINE_S = 24.0
 
 
 class SageMakerRuntime(EndpointRuntime):
-    def __init__(self, endpoints: Endpoints, invocation: Invocation, blobs: BlobStore) -> None:
+    def __init__(self, endpoints: Endpoints, account: Account, invocation: Invocation, blobs: BlobStore) -> None:
         self._endpoints = endpoints
+        self._account = account
         self._invocation = invocation
         self._blobs = blobs
         self._manifests = ParsedManifests()
@@ -32,8 +35,11 @@ class SageMakerRuntime(EndpointRuntime):
             "object-detection": ObjectDetectionFormat(self._manifests),
         }
 
+    def capacity(self) -> Capacity | None:
+        return self._account.capacity()
+
     def create(self, served: ServedModel, settings: Mapping[str, Any]) -> None:
-        """Raises: InvalidFieldError, ModelUnavailableError. SageMaker takes minutes; `describe` tells."""
+        """SageMaker takes minutes; `describe` tells. Raises: what `Endpoints.create` raises."""
         self._endpoints.create(served, settings)
 
     def describe(self, endpoint: str) -> EndpointStatus:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.adapters.image_problems import domain_error
+from chalicelib.domain.capacity import Capacity
 from chalicelib.domain.errors import BlobNotFoundError, EndpointFailedError, ModelUnavailableError, ProofFailedError
 from chalicelib.domain.inference import Prediction, ServedModel
 from chalicelib.domain.model import artifact_name
@@ -40,6 +41,10 @@ class InProcessRuntime(EndpointRuntime):
         self._loading = threading.Lock()
         # Never held while a model loads: the others go on answering.
         self._touching = threading.Lock()
+
+    def capacity(self) -> Capacity | None:
+        """Models beyond `MAX_LOADED` take turns in memory: slower, but nothing is refused."""
+        return None
 
     def create(self, served: ServedModel, settings: Mapping[str, Any]) -> None:
         """Load the version beside the live one. Raises: ModelUnavailableError."""
