@@ -39,7 +39,7 @@ CHECKPOINT = $(if $(PRETRAINED),--pretrained "$(PRETRAINED)")
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train evaluate tune results run admin-key test device-test verify-ledger backup restore campaign bench lint check package device-bundle image-uris requirements ministack hooks clean
+.PHONY: help setup demo train evaluate tune learning-curve results run admin-key test device-test verify-ledger backup restore campaign bench lint check package device-bundle image-uris requirements ministack hooks clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -65,6 +65,11 @@ tune: ## Search a definition's ranges: JOB= DATA= [PRETRAINED=] [TRIALS=] [WRITE
 	@$(SETUP) $(if $(filter-out file,$(origin STAGE)),service,training tune)
 	@$(if $(filter-out file,$(origin STAGE)),$(API) -m scripts.tune_on_sagemaker --stage "$(STAGE)",$(TUNING) -m training.tune) --job "$(JOB)" --data "$(DATA)" --seed "$(SEED)" $(CHECKPOINT) \
 		$(if $(OUT),--out "$(OUT)") $(if $(TRIALS),--trials "$(TRIALS)") $(if $(WRITE),--write)
+
+learning-curve: ## Have I enough photos? [DATA=<labelled photos>] [TASK=classify] [PRETRAINED=<weights>] [OUT=<folder>]
+	@$(SETUP) service training
+	@$(API) -m training.learning_curve --out "$(or $(OUT),build/learning-curve)" --seed "$(SEED)" $(CHECKPOINT) \
+		$(if $(DATA),--data "$(DATA)") $(if $(TASK),--task "$(TASK)")
 
 results: ## Train and measure the three systems on the real data: [DATA=../shared/data] [ONLY="waste bins"]
 	@$(SETUP) service training

@@ -16,7 +16,7 @@ from training.layout import ContainerLayout, TrainingError
 from training.metrics import balanced_log_loss, classification_scores
 from training.mxnet_import import mx
 from training.networks.names import FEATURES, PROBABILITIES
-from training.networks.pretrained import CUT, Backbone, cut_layer, load_backbone, rooted_at
+from training.networks.pretrained import CUT, Backbone, cut_layer, load_backbone, rooted_at, unclipped
 from training.networks.small import (
     FIXED_PARAMETERS,
     normalization_parameters,
@@ -98,15 +98,18 @@ def train_on_backbone(
         **load_weights(*normalization_parameters(mean, deviation)),
         **load_weights(backbone.arguments, backbone.auxiliary),
     }
-    head = objective.head(backbone.features, len(data.train.labels), settings)
     cut = cut_layer(backbone, settings.finetune_layers)
+    features = unclipped(backbone.features, cut) if settings.unclip else backbone.features
+    head = objective.head(features, len(data.train.labels), settings)
+    tail = Head(rooted_at(head.loss, cut), rooted_at(head.answer, cut))
+    if settings.input_name in tail.loss.list_arguments():
+        raise TrainingError("pooled_stages reaches below the layers that train: raise finetune_layers, or pool fewer")
     cached = _frozen_features(backbone, cut, frozen, data, settings, checkpoints.folder)
     scale = FeatureScale.of(cached.train[0]) if settings.standardize else None
     if scale:
         cached = _CachedFeatures(
             [scale.standardize(view) for view in cached.train], scale.standardize(cached.validation)
         )
-    tail = Head(rooted_at(head.loss, cut), rooted_at(head.answer, cut))
 
     def views(chosen: NDArray[np.int64], rng: np.random.Generator) -> Array:
         seen = rng.integers(len(cached.train), size=len(chosen))
@@ -150,8 +153,11 @@ def _frozen_features(
             is_large = parts[0].ndim > 2
             folder.mkdir(parents=True, exist_ok=True)
             partial = folder / f".{name}.npy"
-            np.save(partial, np.concatenate([part.astype(np.float16) if is_large else part for part in parts]))
-            partial.replace(kept)
+            try:
+                np.save(partial, np.concatenate([part.astype(np.float16) if is_large else part for part in parts]))
+                partial.replace(kept)
+            finally:
+                partial.unlink(missing_ok=True)
         features: NDArray[np.floating[Any]] = np.load(kept, mmap_mode="r")
         return features
 

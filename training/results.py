@@ -21,6 +21,7 @@ from typing import Any
 
 from device.runtime.artifact import ArtifactError
 from device.runtime.manifest import ManifestError
+from training.datasets.built_in import write_whole
 from training.datasets.photo_set import DatasetError
 from training.definition import FOLDER, DefinitionError, load
 from training.detection.hold_out import hold_out
@@ -206,9 +207,7 @@ def keep(out: Path, name: str, measured: Mapping[str, Any]) -> None:
     path = out / "results.json"
     document = json.loads(path.read_text()) if path.exists() else {}
     document[name] = measured
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(document, indent=2) + "\n")
-    part.replace(path)
+    write_whole(path, json.dumps(document, indent=2) + "\n")
     (out / "results.md").write_text(table(document))
 
 

@@ -41,6 +41,7 @@ class TrainSettings:
     pixel_mean: float = 127.5  # of the pretrained network; from scratch they are measured
     pixel_std: float = 127.5
     finetune_layers: int = 0  # last convolutions that train too; 0: only the head
+    unclip: int = 0  # 1: ReLU in place of ReLU6 in the layers that train, which is faster
     standardize: int = 0  # 1: the head learns on features of mean 0 and deviation 1 (where nothing else trains)
     cached_views: int = 1  # augmented views of each photo in the frozen features' cache
     input_name: str = "data"
@@ -61,8 +62,8 @@ class TrainSettings:
         _require_one_of("fit", self.fit, FITS)
         _require_one_of("flip", self.flip, ("none", "horizontal", "any"))
         _require_one_of("pooling", self.pooling, ("avg", "avgmax"))
-        if self.pretrained and self.finetune_layers and (self.standardize or self.pooled_stages > 1):
-            raise TrainingError("standardize and pooled_stages need finetune_layers=0")
+        if self.pretrained and self.finetune_layers and self.standardize:
+            raise TrainingError("standardize needs finetune_layers=0")
         _require_one_of("keep", self.keep, ("best", "last"))
         if self.image_size < 32 or self.batch_size < 2 or self.epochs < 1:
             raise TrainingError("image_size must be 32 or more, batch_size 2 or more, epochs 1 or more")

@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import json
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ PROGRAMS: Mapping[str, Program] = {
 
 
 def train(layout: ContainerLayout) -> None:
+    begun_s = time.monotonic()
     settings = TrainSettings.from_hyperparameters(layout.hyperparameters())
     if settings.task not in PROGRAMS:
         raise TrainingError(f"the task {settings.task} has no training program")
@@ -40,7 +42,9 @@ def train(layout: ContainerLayout) -> None:
     network = PROGRAMS[settings.task](layout, settings, checkpoints)
     with layout.whole_model() as folder:
         write_model(network, settings, layout, folder)
-    print(f"trained {len(network.history)} epochs in {network.seconds:.0f} s", flush=True)
+        facts = {**describe(network, settings, layout), "seconds": round(time.monotonic() - begun_s, 1)}
+        (folder / "training.json").write_text(json.dumps(facts, indent=2) + "\n")
+    print(f"trained {len(network.history)} epochs in {facts['seconds']:.0f} s", flush=True)
 
 
 def _identity(layout: ContainerLayout, settings: TrainSettings) -> str:
@@ -62,10 +66,10 @@ def write_model(network: TrainedNetwork, settings: TrainSettings, layout: Contai
         tuple(network.outputs.values()),
     )
     export(request, network.some_photos, folder)
-    (folder / "training.json").write_text(json.dumps(describe(network, settings, layout), indent=2) + "\n")
 
 
 def describe(network: TrainedNetwork, settings: TrainSettings, layout: ContainerLayout) -> dict[str, Any]:
+    """training.json but for its `seconds`: those of the whole program, reading photos and frozen features included."""
     counts = {name: len(channel_lines(layout.require_channel(name))) for name in ("train", "validation")}
     size = settings.image_size
     return {
@@ -85,7 +89,7 @@ def describe(network: TrainedNetwork, settings: TrainSettings, layout: Container
         "photos": counts,
         "parameters": parameter_count(network),
         "history": list(network.history),
-        "seconds": round(network.seconds, 1),
+        "loop_seconds": round(network.seconds, 1),
         "mxnet": mx.__version__,
     }
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.datasets.built_in import write_whole
 from training.definition import Definition, DefinitionError, Tuning
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -114,6 +115,4 @@ def write_recipe(path: Path, best: Mapping[str, str], has_checkpoint: bool) -> N
     values = {**document[name], **best}
     written = [f"    {json.dumps(key)}: {json.dumps(value)}," for key, value in values.items()]
     lines[start:stop] = [*written[:-1], written[-1].removesuffix(",")]
-    part = path.with_name(f".{path.name}.part")
-    part.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_whole(path, "\n".join(lines) + "\n")

@@ -59,15 +59,21 @@ class Checkpoints:
         partial = self.folder / ".partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
+        try:
+            self._write(partial, snapshot)
+            shutil.rmtree(target, ignore_errors=True)
+            partial.replace(target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        for older in self._folders()[:-1]:
+            shutil.rmtree(older)
+
+    def _write(self, partial: Path, snapshot: Snapshot) -> None:
         for part in ("current", "average", "best"):
             np.savez(partial / f"{part}.npz", **getattr(snapshot, part))
         (partial / "optimizer.bin").write_bytes(snapshot.optimizer_state)
         facts = {"identity": self.identity, "epochs_done": snapshot.epochs_done, "history": snapshot.history}
         (partial / "state.json").write_text(json.dumps({**facts, "average_steps": snapshot.average_steps}))
-        shutil.rmtree(target, ignore_errors=True)
-        partial.replace(target)
-        for older in self._folders()[:-1]:
-            shutil.rmtree(older)
 
     def newest(self) -> Snapshot | None:
         """Raises: TrainingError, for a checkpoint of another job, which must not be continued by mistake."""

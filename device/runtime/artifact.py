@@ -41,17 +41,23 @@ def digest_of(path: Path) -> str:
 def pack(folder: Path, archive: Path) -> str:
     """Writes the manifest and every file it names; answers the archive's digest. The same files give the same bytes.
 
-    Raises: ManifestError; ArtifactError when a file is missing or is not as the manifest says.
+    It appears whole or not at all, also on a disk that is full.
+
+    Raises: ManifestError; ArtifactError when a file is missing or is not as the manifest says; OSError.
     """
     manifest = verify(folder)
     names = sorted([MANIFEST_FILE] + [entry.name for entry in manifest.files])
     part = archive.with_name(archive.name + ".part")
-    with part.open("wb") as raw:
-        # No name and no time in gzip's header: they would make every archive another one.
-        with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as packed:
-            _write_members(cast("IO[bytes]", packed), folder, names)
-        _sync(raw)
-    part.replace(archive)
+    try:
+        with part.open("wb") as raw:
+            # No name and no time in gzip's header: they would make every archive another one.
+            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as packed:
+                _write_members(cast("IO[bytes]", packed), folder, names)
+            _sync(raw)
+        part.replace(archive)
+    finally:
+        if part.exists():
+            part.unlink()
     return digest_of(archive)
 
 

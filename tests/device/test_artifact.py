@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -49,6 +50,22 @@ def refused(archive: Path, tmp_path: Path, message: str, error: type = ArtifactE
     with pytest.raises(error, match=message):
         unpack(archive, tmp_path / "slot", **options)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_full_disk_leaves_no_half_written_archive_and_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, digest = packed(tmp_path)
+    before = sorted(tmp_path.iterdir())
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("device.runtime.artifact.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        pack(tmp_path / "made", archive)
+    assert sorted(tmp_path.iterdir()) == before
+    assert digest_of(archive) == digest
 
 
 def test_what_was_packed_is_unpacked_and_runs(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Data that cannot be trained on, jobs that are killed and disks that are full: a sentence each, never half a model."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -137,3 +138,19 @@ def test_a_checkpoint_half_written_when_the_job_was_killed_is_not_taken_for_one(
     assert found.epochs_done == 1
     checkpoints.save(snapshot(2))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-0002"]
+
+
+def test_a_disk_that_is_full_leaves_the_checkpoint_before_and_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = Checkpoints(tmp_path, "job")
+    checkpoints.save(snapshot(1))
+
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoints.save(snapshot(2))
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch-0001"]
+    assert checkpoints.newest() is not None

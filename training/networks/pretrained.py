@@ -105,6 +105,19 @@ def cut_layer(backbone: Backbone, trainable_convolutions: int) -> str:
     return f"{nodes[first['inputs'][0][0]]['name']}_output"
 
 
+def unclipped(symbol: Any, layer_output: str) -> Any:
+    """The same layers with ReLU in place of ReLU6 above one: what trains there trains a quarter faster.
+
+    A network that has learnt with the clipped ones hardly ever reaches 6, and goes on learning.
+    """
+    document = json.loads(symbol.tojson())
+    first = [node["name"] for node in document["nodes"]].index(layer_output.removesuffix("_output")) + 1
+    for node in document["nodes"][first:]:
+        if node["op"] == "clip" and float(node["attrs"]["a_min"]) == 0:
+            node.update({"op": "Activation", "attrs": {"act_type": "relu"}})
+    return mx.sym.load_json(json.dumps(document))
+
+
 def rooted_at(symbol: Any, layer_output: str) -> Any:
     """The part of `symbol` above a layer, which becomes the variable `cut`."""
     document = json.loads(symbol.tojson())
