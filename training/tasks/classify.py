@@ -98,7 +98,7 @@ CLASSIFY = Task(
         "label_smoothing": "0",
         "epochs": "40",
         "keep": "last",
-        "pooled_stages": "2",
+        "pooled_stages": "3",
         "standardize": "1",
     },
 )
