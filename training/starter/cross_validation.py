@@ -50,7 +50,7 @@ class Trial:
             split = split_photos(train, (1 - VALIDATION_SHARE, VALIDATION_SHARE, 0.0))
             for name, photos in (("train", split.train), ("validation", split.validation), ("test", held_out)):
                 write_channel(photos, layout / "input" / "data" / name)
-            write_hyperparameters(layout, self.recipe)
+            write_hyperparameters(layout, self.recipe, self.request.pretrained)
             run_training(self.request, layout)
             facts.write_text(identity)
         return begin(layout / "model", self.request.work / "package", self.provenance)
