@@ -19,6 +19,7 @@ from training.networks.names import FEATURES, PROBABILITIES
 from training.networks.pretrained import CUT, Backbone, cut_layer, load_backbone, rooted_at, unclipped
 from training.networks.small import (
     FIXED_PARAMETERS,
+    evened,
     normalization_parameters,
     pixel_statistics,
     small_features,
@@ -76,7 +77,7 @@ def train_from_scratch(
 ) -> TrainedNetwork:
     features = small_features(settings, mx.sym.Variable(settings.input_name))
     head = objective.head(features, len(data.train.labels), settings)
-    initial = load_weights(*normalization_parameters(*pixel_statistics(data.train.photos)))
+    initial = load_weights(*normalization_parameters(*pixel_statistics(data.train.photos, settings.contrast)))
     sample_shape = (3, settings.image_size, settings.image_size)
     augmentation = Augmentation(settings.augment, settings.flip)
 
@@ -92,7 +93,8 @@ def train_on_backbone(
     data: ClassificationData, settings: TrainSettings, checkpoints: Checkpoints, objective: Objective, prefix: Path
 ) -> TrainedNetwork:
     """Features below the cut are computed once a photo; only what is above it trains."""
-    backbone = load_backbone(prefix, mx.sym.Variable(settings.input_name), settings.pooled_stages)
+    photos = mx.sym.Variable(settings.input_name)
+    backbone = load_backbone(prefix, evened(photos) if settings.contrast else photos, settings.pooled_stages)
     mean, deviation = [settings.pixel_mean] * 3, [settings.pixel_std] * 3
     frozen = {
         **load_weights(*normalization_parameters(mean, deviation)),

@@ -33,6 +33,7 @@ class TrainSettings:
     label_smoothing: float = 0.05
     mixup: float = 0.0  # Beta(mixup, mixup); 0: off
     augment: float = 1.0  # strength; 0: off
+    contrast: int = 0  # 1: the network itself enhances each photo's contrast, so that serving does, too
     flip: str = "horizontal"  # none | horizontal | any (also upside down and by quarter turns)
     average_decay: float = 0.0  # moving average of the weights; 0: off
     patience: int = 0  # epochs without a better validation loss; 0: never stop early
@@ -64,6 +65,8 @@ class TrainSettings:
         _require_one_of("pooling", self.pooling, ("avg", "avgmax"))
         if self.pretrained and self.finetune_layers and self.standardize:
             raise TrainingError("standardize needs finetune_layers=0")
+        if self.contrast and self.task == "detect":
+            raise TrainingError("contrast is for photos that are classified or counted, not for detection")
         _require_one_of("keep", self.keep, ("best", "last"))
         if self.image_size < 32 or self.batch_size < 2 or self.epochs < 1:
             raise TrainingError("image_size must be 32 or more, batch_size 2 or more, epochs 1 or more")

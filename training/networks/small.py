@@ -13,11 +13,31 @@ from training.settings import TrainSettings
 
 FIXED_PARAMETERS = (f"{NORMALIZE}_gamma", f"{NORMALIZE}_beta")
 NORMALIZE_EPSILON = 1e-5
+EVENED_MEAN, EVENED_DEVIATION = 117.0, 58.0  # about what photos have on average
+LEAST_VARIANCE = 16.0
 
 
 def normalized(data: Any) -> Any:
     """Raw 0-255 to mean 0, deviation 1, by a BatchNorm whose statistics never move: exact at a padded border, too."""
     return mx.sym.BatchNorm(data, name=NORMALIZE, fix_gamma=True, use_global_stats=True, eps=NORMALIZE_EPSILON)
+
+
+def evened(data: Any) -> Any:
+    """Each photo's contrast enhanced to the same deviation around the same mean, colours kept; raw 0-255 in and out.
+
+    A photo without any contrast is left without: there is nothing to enhance but noise.
+    """
+    centre = _mean_of_photo(data)
+    spread = mx.sym.sqrt(_mean_of_photo(mx.sym.square(mx.sym.broadcast_sub(data, centre))) + LEAST_VARIANCE)
+    scaled = mx.sym.broadcast_div(mx.sym.broadcast_sub(data, centre), spread)
+    return scaled * EVENED_DEVIATION + EVENED_MEAN
+
+
+def _mean_of_photo(data: Any) -> Any:
+    """(n, 1, 1, 1), over places and then channels: by pooling, which every exporter and engine knows."""
+    channels = mx.sym.Pooling(data, global_pool=True, pool_type="avg", kernel=(1, 1))
+    side_by_side = mx.sym.Reshape(channels, shape=(0, 1, 3, 1))
+    return mx.sym.Pooling(side_by_side, global_pool=True, pool_type="avg", kernel=(1, 1))
 
 
 def normalization_parameters(
@@ -32,8 +52,10 @@ def normalization_parameters(
     )
 
 
-def pixel_statistics(photos: NDArray[np.uint8]) -> tuple[list[float], list[float]]:
-    """Mean and deviation of each channel, of at most 500 photos (n, h, w, 3)."""
+def pixel_statistics(photos: NDArray[np.uint8], contrast: int = 0) -> tuple[list[float], list[float]]:
+    """Mean and deviation of each channel, of at most 500 photos (n, h, w, 3), evened out where `contrast` is."""
+    if contrast:
+        return [EVENED_MEAN] * 3, [EVENED_DEVIATION] * 3
     some = photos[:: max(1, len(photos) // 500)].astype(np.float64)
     deviation = np.maximum(some.std(axis=(0, 1, 2)), 1.0)
     return some.mean(axis=(0, 1, 2)).tolist(), deviation.tolist()
@@ -41,7 +63,7 @@ def pixel_statistics(photos: NDArray[np.uint8]) -> tuple[list[float], list[float
 
 def small_features(settings: TrainSettings, data: Any) -> Any:
     """Stages of 3x3 convolutions, the first of each with stride 2, pooled over all places: (n, features)."""
-    layer, ends = normalized(data), []
+    layer, ends = normalized(evened(data) if settings.contrast else data), []
     for stage, (channels, depth) in enumerate(stages(settings), 1):
         for place in range(1, depth + 1):
             layer = _convolution(layer, f"conv{stage}_{place}", channels, stride=2 if place == 1 else 1)
