@@ -12,7 +12,7 @@ from multipart import MultipartError, MultipartParser, ParserLimitReached, parse
 from chalicelib.api.call import Call
 from chalicelib.api.schemas import PhotoDocument
 from chalicelib.domain.errors import InvalidFieldError, MalformedBodyError, PayloadTooLargeError
-from chalicelib.domain.upload import MAX_IMAGE_BYTES
+from chalicelib.domain.upload import MAX_IMAGE_BYTES, Upload
 
 MAX_PHOTOS = 16
 IMAGE_SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"RIFF")
@@ -20,10 +20,11 @@ IMAGE_SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"RIFF")
 
 @dataclass(frozen=True)
 class Photo:
-    """`name` is what the sender calls it: the part's file name, else its field's."""
+    """`name` is what the sender calls it: the part's file name, else its field's. `upload`: it came by one."""
 
     name: str
     data: bytes
+    upload: Upload | None = None
 
 
 def photos_of(call: Call) -> list[Photo]:
@@ -37,21 +38,22 @@ def photos_of(call: Call) -> list[Photo]:
     if call.content_type == "multipart/form-data":
         return _parts(call, body)
     if call.content_type == "application/json" or body[:1] == b"{":
-        return [Photo("image", _from_json(call))]
+        return [_from_json(call)]
     return [Photo("image", body)]
 
 
-def _from_json(call: Call) -> bytes:
+def _from_json(call: Call) -> Photo:
     document = call.parsed(PhotoDocument)
     if document.upload is not None:
-        return call.services.uploads.read_image(document.upload, call.caller.id)
+        upload, data = call.services.uploads.photo(document.upload, call.caller.id)
+        return Photo("image", data, upload)
     try:
         data = base64.b64decode(document.image or "", validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidFieldError(
             "image: is not base64; send the photo's bytes encoded, without line breaks and without 'data:...,'."
         ) from error
-    return _within_limit(call, data)
+    return Photo("image", _within_limit(call, data))
 
 
 def _within_limit(call: Call, data: bytes) -> bytes:

@@ -42,7 +42,10 @@ def _answer(call: Call, task: Task) -> Response:
     photos = photos_of(call)
     deadline_s = call.services.inference.deadline_s()
     if len(photos) == 1:
-        answered = call.services.inference.answer(question, photos[0].data, deadline_s)
+        photo = photos[0]
+        answered = call.services.inference.answer(question, photo.data, deadline_s)
+        if photo.upload is not None:
+            call.services.uploads.use_up(photo.upload)
         return json_answer({**answer_json(answered), "request_id": call.request_id})
     results = [{"name": photo.name, **_one_of_many(call, question, photo.data, deadline_s)} for photo in photos]
     return json_answer({"results": results, "request_id": call.request_id})

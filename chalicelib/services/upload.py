@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from chalicelib.domain import records
 from chalicelib.domain.errors import (
+    BlobNotFoundError,
     PayloadTooLargeError,
     RecordNotFoundError,
     UploadNotFoundError,
@@ -51,7 +52,7 @@ class Uploads:
         if upload.owner != owner:
             raise UploadNotFoundError(f"Upload '{upload_id}' was announced with another key; announce your own.")
         if upload.used:
-            raise UploadUsedError(f"Upload '{upload_id}' was used already; announce another with POST /uploads.")
+            raise _used(upload_id)
         if not self.blobs.exists(upload.blob_name):
             raise UploadNotFoundError(f"Upload '{upload_id}' was announced, but its bytes never came; PUT them first.")
         return upload
@@ -66,25 +67,32 @@ class Uploads:
         try:
             self.store.write(self.use(upload))
         except WriteConflictError as error:
-            raise UploadUsedError(
-                f"Upload '{upload_id}' was used already; announce another with POST /uploads."
-            ) from error
+            raise _used(upload_id) from error
         return upload
 
-    def read_image(self, upload_id: str, owner: str) -> bytes:
-        """The bytes of an uploaded photo, which is used up by it.
+    def photo(self, upload_id: str, owner: str) -> tuple[Upload, bytes]:
+        """An uploaded photo, which is not used up yet: what fails for no fault of its own can be asked again.
 
         Raises: UploadNotFoundError, UploadUsedError, PayloadTooLargeError.
         """
-        upload = self.get(upload_id)
+        upload = self.usable(upload_id, owner)
         if upload.bytes > MAX_IMAGE_BYTES:
             raise PayloadTooLargeError(f"A photo has {MAX_IMAGE_BYTES:,} bytes at the most; send a smaller one.")
-        upload = self.claim(upload_id, owner)
-        with self.blobs.open(upload.blob_name) as stream:
-            data = stream.read()
+        try:
+            with self.blobs.open(upload.blob_name) as stream:
+                return upload, stream.read()
+        except BlobNotFoundError as error:
+            raise _used(upload_id) from error
+
+    def use_up(self, upload: Upload) -> None:
+        """Raises: UploadUsedError when somebody else has used it meanwhile."""
+        self.claim(upload.id, upload.owner)
         self.release(upload)
-        return data
 
     def release(self, upload: Upload) -> None:
         """The bytes are not needed any more."""
         self.blobs.delete(upload.blob_name)
+
+
+def _used(upload_id: str) -> UploadUsedError:
+    return UploadUsedError(f"Upload '{upload_id}' was used already; announce another with POST /uploads.")

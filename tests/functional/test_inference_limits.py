@@ -155,3 +155,21 @@ def test_a_photo_far_larger_than_the_input_is_answered_as_a_small_one(serving: S
     large = small.resize((4000, 3000), Image.Resampling.BICUBIC)
     answers = [serving.client.call("POST", "/classify", jpeg(each, quality=90)).json() for each in (small, large)]
     assert answers[0]["probabilities"] == pytest.approx(answers[1]["probabilities"], abs=0.02)
+
+
+def test_an_upload_that_no_model_could_answer_is_there_for_another_try(tmp_path: Path, archives: Archives) -> None:
+    settings = settings_of(tmp_path / "home")
+    with running(settings) as service:
+        promote(service.client, archives["classify"])
+    (artifact,) = (tmp_path / "home").rglob("*.tar.gz")
+    (tmp_path / "home" / "cache").rename(tmp_path / "cache")
+    away = artifact.rename(tmp_path / "away.tar.gz")
+    with running(settings) as service:
+        photo = upload(service.client, jpeg(plain(BLUE)), "image/jpeg")
+        refused = service.client.post("/classify", {"upload": photo})
+        away.rename(artifact)
+        answered = service.client.post("/classify", {"upload": photo})
+        again = service.client.post("/classify", {"upload": photo})
+    assert (refused.status, refused.problem) == (503, "model-unavailable")
+    assert answered.status == 200
+    assert (again.status, again.problem) == (409, "upload-used")
