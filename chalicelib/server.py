@@ -78,6 +78,8 @@ def main() -> int:
         install_starter(services, settings)
         key = _first_key(services, settings)
         server = EmbeddedServer(settings, services)
+        # What is there now stays: collections would go through all of it again and again.
+        gc.freeze()
         server.start()
     except (SettingsError, BinsightError, OSError) as error:
         print(f"binsight: cannot start: {error}", file=sys.stderr)

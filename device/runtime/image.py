@@ -62,7 +62,13 @@ def open_image(data: bytes, spec: Optional[InputSpec] = None, max_pixels: int = 
     a side or more.
     Raises: InvalidImageError; a bomb is refused before anything is decoded.
     """
-    header = read_header(data)
+    return decode_image(data, read_header(data), spec, max_pixels)
+
+
+def decode_image(
+    data: bytes, header: ImageHeader, spec: Optional[InputSpec] = None, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
+    """`open_image` for whoever has read the header. Raises: InvalidImageError."""
     check_size(header, max_pixels)
     _check_scans(data, header)
     try:

@@ -23,7 +23,7 @@ from device.runtime.decision import (
 )
 from device.runtime.engines import BOXES, Engine, EngineError, load_engine
 from device.runtime.fit import fit_image
-from device.runtime.image import open_image, reduce_image
+from device.runtime.image import decode_image, reduce_image
 from device.runtime.image_errors import InvalidImageError
 from device.runtime.image_header import MAX_PIXELS, read_header
 from device.runtime.manifest import Manifest, read_manifest
@@ -104,10 +104,10 @@ class Predictor:
     def predict(self, data: bytes, max_pixels: int = MAX_PIXELS) -> Answer:
         """data: a JPEG, PNG or WebP. Raises: InvalidImageError, EngineError, ModelOutputError."""
         stages = Stages()
-        photo_size = read_header(data).upright_size
-        image = open_image(data, self.manifest.input, max_pixels)
+        header = read_header(data)
+        image = decode_image(data, header, self.manifest.input, max_pixels)
         stages.end("decode")
-        return self.answer(self._prepared(image, photo_size, stages))
+        return self.answer(self._prepared(image, header.upright_size, stages))
 
     def predict_image(self, image: Image.Image) -> Answer:
         """image: RGB, upright. Raises: EngineError, ModelOutputError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
@@ -11,6 +12,8 @@ from device.runtime.manifest_types import Manifest, ManifestError
 
 if TYPE_CHECKING:
     from device.runtime.tensor import FloatArray
+
+_SHORTEST = 1e-12
 
 
 def load_references(folder: Path, manifest: Manifest) -> Optional[FloatArray]:
@@ -32,11 +35,12 @@ def load_references(folder: Path, manifest: Manifest) -> Optional[FloatArray]:
 
 def cosine_distance(features: FloatArray, references: FloatArray) -> float:
     """0 (the same direction) to 2, to the nearest reference. features: any shape with dim numbers."""
-    vector = _unit(np.asarray(features, dtype=np.float32).reshape(1, -1))
-    return float(1 - (references @ vector[0]).max())
+    vector = np.asarray(features, dtype=np.float32).reshape(-1)
+    length = math.sqrt(float(vector @ vector))
+    return 1 - float((references @ vector).max()) / max(length, _SHORTEST)
 
 
 def _unit(vectors: FloatArray) -> FloatArray:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: FloatArray = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    unit: FloatArray = (vectors / np.maximum(lengths, _SHORTEST)).astype(np.float32)
     return unit

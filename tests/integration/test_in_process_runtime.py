@@ -114,3 +114,24 @@ def test_a_model_that_was_dropped_to_make_room_is_still_in_service(
     runtime.predict(second, PHOTO, deadline_s=5)
     assert runtime.describe(first.endpoint).state is EndpointState.IN_SERVICE
     assert runtime.predict(first, PHOTO, deadline_s=5).cold
+
+
+def test_a_photo_among_others_is_answered_as_one_that_is_alone(tmp_path: Path) -> None:
+    blobs = folder_blobs(tmp_path)
+    served = served_model(model_folder(tmp_path / "waste"), blobs)
+    runtime = InProcessRuntime(blobs, tmp_path / "cache")
+
+    def probabilities() -> dict[str, float]:
+        return dict(runtime.predict(served, PHOTO, deadline_s=5).answer["probabilities"])
+
+    alone = probabilities()
+    with runtime.under_way.one_more():
+        assert probabilities() == pytest.approx(alone, abs=1e-5)
+
+
+def test_threads_that_are_asked_for_are_those_of_every_photo(tmp_path: Path) -> None:
+    blobs = folder_blobs(tmp_path)
+    served = served_model(model_folder(tmp_path / "waste"), blobs)
+    runtime = InProcessRuntime(blobs, tmp_path / "cache", threads=2)
+    model = runtime.load(served.digest)
+    assert model.alone is model.among_others
