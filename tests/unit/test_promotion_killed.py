@@ -130,3 +130,38 @@ def expected(bad: bool) -> tuple[str, set[DeploymentState]]:
 
 def test_the_cameras_of_this_story_stand_at_four_places() -> None:
     assert len({place_of(name) for name in CAMERAS}) == 4
+
+
+def half_way_world() -> World:
+    """`waste-2` has reached a first camera when somebody promotes `waste-3`."""
+    world = settled_world()
+    suite = world.service()
+    suite.deployments.promote("waste-2", "tester", PLAN)
+    while not any(each.state is DeploymentState.WAVE for each in world.deployments()):
+        world.now_s += 1
+        suite.deployments.tick()
+    world.check_in(suite)
+    world.fate.effects = 0
+    return world
+
+
+def superseded(world: World) -> None:
+    play(world, "waste-3", bad=False)
+    check_endpoints(world)
+
+
+@pytest.mark.parametrize("dies_after", [False, True], ids=["before", "after"])
+def test_killed_at_every_effect_a_promotion_still_supersedes_the_one_before(dies_after: bool) -> None:
+    half_way = half_way_world()
+    world = deepcopy(half_way)
+    superseded(world)
+    effects = world.fate.effects
+    assert 20 < effects < MANY
+    for number in range(1, effects + 1):
+        world = deepcopy(half_way)
+        world.fate.dies_at, world.fate.dies_after = number, dies_after
+        superseded(world)
+        ends = {each.model_id: each.state for each in world.deployments()}
+        assert ends["waste-2"] is DeploymentState.SUPERSEDED, number
+        assert (live(world), ends["waste-3"]) == ("waste-3", DeploymentState.SUCCEEDED), number
+        assert world.service().fleets.ledger.first_fault() is None
