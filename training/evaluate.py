@@ -18,6 +18,7 @@ from device.runtime.artifact import ArtifactError, unpack
 from device.runtime.manifest import ManifestError
 from device.runtime.predictor import Predictor
 from training.card.write import write_card
+from training.datasets.built_in import write_whole
 from training.datasets.photo_set import DatasetError
 from training.golden import ANSWERS_NAME, write_golden_answers
 from training.tasks import TASKS
@@ -48,7 +49,7 @@ def evaluate_and_tell(options: argparse.Namespace) -> Mapping[str, Any]:
         measured = TASKS[predictor.manifest.task].evaluate(predictor, options.data)
         out: Path = options.out
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(measured.figures, indent=2) + "\n")
+        write_whole(out, [json.dumps(measured.figures, indent=2), "\n"])
         prefix = "" if out.stem == "metrics" else f"{out.stem}-"
         digest = hashlib.sha256(options.model.read_bytes()).hexdigest()
         write_card(out.parent, predictor.manifest.raw, {options.data.resolve().name: measured}, digest, prefix)

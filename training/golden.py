@@ -14,6 +14,7 @@ from typing import Any
 
 from device.runtime.decision import DetectionDecision
 from device.runtime.predictor import Answer, Predictor
+from training.datasets.built_in import write_whole
 
 POOLS = Path(__file__).resolve().parent.parent / "chalicelib" / "golden"  # where they lie in a checkout and the image
 ANSWERS_NAME = "golden-answers.json"
@@ -33,7 +34,7 @@ def newest_pool(folder: Path, task: str) -> Path | None:
 def write_golden_answers(predictor: Predictor, pool: Path, digest: str, out: Path) -> None:
     """`predictor`: of the finished artifact with this digest. Raises: OSError, BadZipFile."""
     document = {"schema": SCHEMA, "pool": pool.stem, "digest": digest, "answers": answer_pool(predictor, pool)}
-    out.write_text(json.dumps(document, sort_keys=True) + "\n", encoding="utf-8")
+    write_whole(out, [json.dumps(document, sort_keys=True), "\n"])
 
 
 def answer_pool(predictor: Predictor, pool: Path) -> dict[str, Any]:

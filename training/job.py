@@ -19,6 +19,7 @@ from device.runtime.artifact import ArtifactError
 from device.runtime.manifest import MANIFEST_FILE, ManifestError
 from training.card.write import write_card
 from training.datasets.balance import balance_lines, channel_counts
+from training.datasets.built_in import write_whole
 from training.datasets.photo_set import DatasetError
 from training.evaluation import Evaluation
 from training.golden import ANSWERS_NAME, POOLS, newest_pool, write_golden_answers
@@ -113,7 +114,7 @@ def package_job(request: JobRequest, layout: Path, data: PreparedData) -> JobRes
 def _tell(request: JobRequest, draft: Draft, measured: Mapping[str, Evaluation], digest: str) -> None:
     """What lies beside the artifact: metrics.json, the card, and the answers to the golden pool."""
     metrics = {name: each.figures for name, each in measured.items()}
-    (request.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    write_whole(request.out / "metrics.json", [json.dumps(metrics, indent=2), "\n"])
     manifest = json.loads((draft.folder / MANIFEST_FILE).read_text())
     titles = {"test": "photos held out", "validation": "validation photos (temperature and thresholds chosen on them)"}
     write_card(request.out, manifest, {titles[name]: each for name, each in measured.items()}, digest)

@@ -237,8 +237,8 @@ def keep(out: Path, name: str, measured: Mapping[str, Any]) -> None:
     path = out / "results.json"
     document = json.loads(path.read_text()) if path.exists() else {}
     document[name] = measured
-    write_whole(path, json.dumps(document, indent=2) + "\n")
-    (out / "results.md").write_text(table(document))
+    write_whole(path, [json.dumps(document, indent=2), "\n"])
+    write_whole(out / "results.md", [table(document)])
 
 
 def table(document: Mapping[str, Any]) -> str:

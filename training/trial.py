@@ -115,4 +115,4 @@ def write_recipe(path: Path, best: Mapping[str, str], has_checkpoint: bool) -> N
     values = {**document[name], **best}
     written = [f"    {json.dumps(key)}: {json.dumps(value)}," for key, value in values.items()]
     lines[start:stop] = [*written[:-1], written[-1].removesuffix(",")]
-    write_whole(path, "\n".join(lines) + "\n")
+    write_whole(path, [f"{line}\n" for line in lines])

@@ -18,6 +18,7 @@ from typing import Any
 
 import optuna
 
+from training.datasets.built_in import write_whole
 from training.datasets.photo_set import DatasetError
 from training.definition import Definition, DefinitionError, Range, Tuning, load
 from training.prepare import checkpoint_files
@@ -141,7 +142,7 @@ def _told(study: Any, tuning: Tuning, options: argparse.Namespace) -> dict[str, 
         {"number": each.number, "state": each.state.name, "value": each.value, **each.params} for each in study.trials
     ]
     document = {"objective": tuning.objective, "value": study.best_value, "hyperparameters": best, "trials": tried}
-    (options.out / "tuned.json").write_text(json.dumps(document, indent=2) + "\n")
+    write_whole(options.out / "tuned.json", [json.dumps(document, indent=2), "\n"])
     print(
         f"{tuning.objective} {study.best_value:.4f}: " + " ".join(f"--set {name}={text}" for name, text in best.items())
     )
