@@ -95,8 +95,8 @@ restore: ## Make a home of a backup: FILE=<backup.tar.gz> BINSIGHT_HOME=<a new f
 	@$(SETUP) service
 	@$(API) -m chalicelib.keeping restore "$(FILE)"
 
-campaign: ## Measure, and write the figures: NAME=registry OUT=<figures.json>
-	@$(SETUP) test
+campaign: ## Measure, and write the figures: NAME=registry|fleet|events|update|loop OUT=<figures.json>
+	@$(SETUP) test training
 	$(API) -m benchmarks.campaigns.$(NAME) --out "$(OUT)"
 
 bench: ## Compare with a bare program: NAME=overhead, or NAME=throughput|decoding MODEL=<model.tar.gz> DATA=<photos>

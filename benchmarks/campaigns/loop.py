@@ -1,7 +1,9 @@
 """What the frame loop costs beside its engine, whether its memory stays flat, and what it does while nothing comes.
 
-    python -m benchmarks.campaigns.loop --out build/loop.json [--model training/starter/model.tar.gz]
+    python -m benchmarks.campaigns.loop --out build/loop.json [--model model.tar.gz]
 
+Without a model it trains a network of what cameras usually run (benchmarks/campaigns/loop_model.py), and takes the rate
+of the starter model, too: that is so small that preparing a frame costs four times what its engine does.
 The loop and the bare engine run by turns on the same model and frames, so that a busy machine slows both alike; the
 figure is the median of the rounds' shares.
 """
@@ -23,6 +25,7 @@ from typing import Any
 
 from PIL import Image, ImageFilter
 
+from benchmarks.campaigns.loop_model import train
 from device.camera import Camera
 from device.config import ResultsConfig
 from device.events import Events
@@ -127,7 +130,7 @@ def bare_rate(predictor: Predictor, tensors: Sequence[Any], seconds: float) -> f
 def measure_rate(folder: Path, model: Path) -> dict[str, Any]:
     """Both with one thread for the engine: the other core is the camera's."""
     arrays = arrays_of(FRAME_SIZE, random.Random(1))
-    bare, looped = Predictor.load(model, threads=1), Predictor.load(model, threads=1)
+    bare = Predictor.load(model, threads=1)
     tensors = [bare.prepare(frame_to_image(each, "BGR")).tensor for each in arrays]
     shares, loop_rates, bare_rates = [], [], []
     for _ in range(ROUNDS):
@@ -137,7 +140,6 @@ def measure_rate(folder: Path, model: Path) -> dict[str, Any]:
         loop_rates.append(rig.frames_in(ROUND_S))
         rig.loop.stop()
         shares.append(loop_rates[-1] / bare_rates[-1])
-    looped.close()
     return {
         "loop_fps_median": round(statistics.median(loop_rates), 1),
         "engine_fps_median": round(statistics.median(bare_rates), 1),
@@ -189,16 +191,20 @@ def resident_mb() -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--model", type=Path, default=STARTER)
+    parser.add_argument("--model", type=Path, help="of any task; else a network is trained for a moment")
+    parser.add_argument("--training-python", type=Path, default=Path(".venv-train/bin/python"))
     parser.add_argument("--frames", type=int, default=100_000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        unpack(options.model, folder / "model")
+        model = options.model or train(folder, options.training_python.absolute())
+        unpack(model, folder / "model")
+        unpack(STARTER, folder / "starter")
         figures = {
             "rate": measure_rate(folder, folder / "model"),
-            "idle": measure_idle(folder, folder / "model"),
-            "memory": measure_memory(folder, folder / "model", options.frames),
+            "rate_of_starter": measure_rate(folder, folder / "starter"),
+            "idle": measure_idle(folder, folder / "starter"),
+            "memory": measure_memory(folder, folder / "starter", options.frames),
             "load_average": list(os.getloadavg()),
         }
     options.out.parent.mkdir(parents=True, exist_ok=True)
