@@ -1,4 +1,4 @@
-"""A processing job's answers to the golden pool: from its folder in the bucket into the table, with no endpoint asked."""
+"""A processing job's answers to the golden pool: from its folder in the bucket into the table; no endpoint is asked."""
 
 from __future__ import annotations
 
