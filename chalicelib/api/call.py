@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from chalice.app import Request
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from chalicelib.domain.access import AccessKey
 from chalicelib.domain.errors import InvalidFieldError, InvalidQueryError, MalformedBodyError, PayloadTooLargeError
@@ -141,7 +142,14 @@ def _refuse_constant(name: str) -> None:
 def _field_errors(error: ValidationError) -> list[dict[str, str]]:
     """A member's name is the caller's own and may be of any length."""
     items = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_FIELD_ERRORS]
-    return [{"field": ".".join(map(str, item["loc"]))[:120] or "body", "reason": item["msg"]} for item in items]
+    return [{"field": ".".join(map(str, item["loc"]))[:120] or "body", "reason": _reason(item)} for item in items]
+
+
+def _reason(item: ErrorDetails) -> str:
+    """In the caller's words: pydantic names its own, and the class."""
+    if item["type"] == "model_type":
+        return "Input should be an object"
+    return item["msg"].removeprefix("Value error, ")
 
 
 def _summary(error: ValidationError) -> str:

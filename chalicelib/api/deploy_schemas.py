@@ -6,7 +6,16 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from chalicelib.api.device_schemas import DeviceId
 from chalicelib.api.schemas import Body, ModelId, Name
@@ -58,6 +67,13 @@ class EndpointSettings(Body):
         )
 
 
+# So that settings which do not fit are not refused for being no boolean.
+EndpointWish = Annotated[
+    Annotated[bool, Tag("switch")] | Annotated[EndpointSettings, Tag("settings")],
+    Discriminator(lambda sent: "switch" if isinstance(sent, bool) else "settings"),
+]
+
+
 class WaveSettings(Body):
     percent: Percent
     soak_s: Seconds = 0
@@ -101,17 +117,27 @@ class NewPromotion(Body):
     """`{"model": ...}` alone promotes to the endpoint, with `fleet` to the endpoint and then to the fleet."""
 
     model: ModelId
-    endpoint: bool | EndpointSettings | None = None
+    endpoint: EndpointWish | None = None
     fleet: Name | None = None
     waves: Annotated[list[WaveSettings], Field(min_length=1, max_length=plans.MAX_WAVES)] | None = None
     gate: GateSettings = GateSettings()
     abort: AbortSettings = AbortSettings()
-    devices: DeviceIds = Field(default_factory=list)
+    devices: Annotated[DeviceIds, Field(min_length=1)] | None = None
     first: DeviceIds = Field(default_factory=list)
     timeout: TimeoutSettings = TimeoutSettings()
     dry_run: bool = False
     allow_indistinguishable: bool = False
     reason: Annotated[str, StringConstraints(max_length=2000)] = ""
+
+    @field_validator("waves")
+    @classmethod
+    def _reaches_everybody(cls, waves: list[WaveSettings] | None) -> list[WaveSettings] | None:
+        percents = [wave.percent for wave in waves or []]
+        if any(later <= earlier for earlier, later in pairwise(percents)):
+            raise ValueError("every wave reaches further than the one before: 'percent' must increase")
+        if percents and percents[-1] != 100:
+            raise ValueError("the last of the waves reaches 100 percent")
+        return waves
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -119,11 +145,6 @@ class NewPromotion(Body):
             raise ValueError("'waves', 'devices' and 'first' go with a 'fleet'")
         if self.devices and (self.waves or self.first):
             raise ValueError("named 'devices' are promoted together: no 'waves' and no 'first' beside them")
-        percents = [wave.percent for wave in self.waves or []]
-        if any(later <= earlier for earlier, later in pairwise(percents)):
-            raise ValueError("every wave reaches further than the one before: 'waves.percent' must increase")
-        if percents and percents[-1] != 100:
-            raise ValueError("the last of the 'waves' reaches 100 percent")
         if self.endpoint is False and self.fleet is None:
             raise ValueError("nothing to promote to: neither the endpoint nor a fleet")
         return self
@@ -154,7 +175,7 @@ class NewPromotion(Body):
             gate=Gate(self.gate.verified_share, self.gate.minimum_seen),
             abort=self.abort.rules(),
             first=tuple(dict.fromkeys(self.first)),
-            devices=tuple(dict.fromkeys(self.devices)),
+            devices=tuple(dict.fromkeys(self.devices or ())),
             device_timeout_s=self.timeout.device_s,
             revert_timeout_s=self.timeout.revert_s,
             lengthen_after_s=self.timeout.lengthen_s,

@@ -187,10 +187,10 @@ def _worse(state: DeviceState, fate: tuple[str, str] | None) -> str:
 
 
 def _went_back(state: DeviceState, told: Told, report: Report, assigned: Assignment, member: Member | None) -> Outcome:
-    """Proved on the model before; where there was none, by having left the one that is taken back."""
+    """Proved on the model before; where there was none, by having left the one that is taken back and those before."""
     if member is None or member.back is not None or member.outcome == "incompatible":
         return Outcome(told, state)
-    on_factory = assigned.digest is None and report.digest != assigned.rivals[0]
+    on_factory = assigned.digest is None and report.digest not in assigned.rivals
     if not on_factory and not state.is_verified_on(assigned.deployment, assigned.digest, report.boot):
         return Outcome(told, state)
     back = replace(member, back="factory" if on_factory else VERIFIED, deadline_s=None)

@@ -78,6 +78,8 @@ class Camera:
         if self.is_stopped:
             return STOPPED
         self._work()
+        if self._is_to_leave():
+            self._to_factory()
         if self._is_to_update() and not self._is_late:
             # A slow camera says that it has begun, and goes on when it comes again.
             self._is_late = self.fault == SLOW
@@ -117,6 +119,15 @@ class Camera:
     def _is_to_update(self) -> bool:
         wanted = self._target.get("digest")
         return wanted is not None and wanted != self.digest and self._mark() not in self._refused
+
+    def _is_to_leave(self) -> bool:
+        """Nothing stands any more, and what it has is taken back."""
+        return self._target.get("direction") in ("back", "factory") and self._target["digest"] is None
+
+    def _to_factory(self) -> None:
+        """It has no factory model; a liar goes on with what it had."""
+        self.digest, self._previous = None, None
+        self.runs = self.runs if self.fault == LYING else None
 
     def _is_to_prove(self) -> bool:
         return (

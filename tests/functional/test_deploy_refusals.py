@@ -52,6 +52,7 @@ def refusal(answer: Answer) -> tuple[int, str]:
         ({"model": "waste-2", "fleet": "kitchen", "gate": {"verified_share": 1.5}}, 422, "invalid-field"),
         ({"model": "waste-2", "fleet": "kitchen", "abort": {"failed": {"share": -1}}}, 422, "invalid-field"),
         ({"model": "waste-2", "fleet": "kitchen", "surprise": True}, 422, "invalid-field"),
+        ({"model": "waste-2", "fleet": "kitchen", "devices": []}, 422, "invalid-field"),
         ({"model": "waste-2", "endpoint": False}, 422, "invalid-field"),
         ({"model": "waste-2", "endpoint": {"canary": {"share": 0.9}}}, 422, "invalid-field"),
         ({"model": "waste-2", "fleet": "nowhere"}, 404, "unknown-fleet"),
@@ -71,6 +72,25 @@ def test_a_promotion_that_does_not_fit_is_refused_by_name(
     before = fleet.service.client.get("/deploy").json()["items"]
     assert refusal(fleet.service.client.post("/deploy", body)) == (status, problem)
     assert fleet.service.client.get("/deploy").json()["items"] == before
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "reason"),
+    [
+        ({"waves": [{"percent": 50}, {"percent": 20}]}, "waves", "every wave reaches further"),
+        ({"waves": [{"percent": 101}]}, "waves.0.percent", "less than or equal to 100"),
+        ({"devices": []}, "devices", "at least 1"),
+        ({"endpoint": {"memory_mb": 1000}}, "endpoint.settings.memory_mb", "1024, 2048"),
+        ({"endpoint": "yes"}, "endpoint.settings", "an object"),
+        ({"devices": ["a"], "first": ["a"]}, "body", "named 'devices' are promoted together"),
+    ],
+)
+def test_what_does_not_fit_is_named_with_its_reason(
+    fleet: FleetService, body: dict[str, Any], field: str, reason: str
+) -> None:
+    answer = fleet.service.client.post("/deploy", {"model": "waste-2", "fleet": "kitchen", **body}).json()
+    assert [error["field"] for error in answer["errors"]] == [field]
+    assert reason in answer["errors"][0]["reason"]
 
 
 def test_a_dry_run_shows_what_would_happen_and_does_nothing(fleet: FleetService) -> None:

@@ -63,13 +63,27 @@ def test_a_model_that_cameras_cannot_run_is_taken_back_and_every_camera_is_prove
     good = fleet.promoted("good")
     for camera in fleet.cameras[:]:
         camera.fault = "crashing"
-    begun = fleet.deploy(fleet.model("other"))
+    # Wherever they stand on the ring, the first wave holds enough of them to decide.
+    begun = fleet.deploy(fleet.model("other"), gate={"minimum_seen": 3})
     ended = fleet.go_on(begun)
     assert ended["state"] == "reverted", ended
     assert "failed" in ended["reason"]
     assert ended["counts"]["back"] == ended["counts"]["seen"] > 0
     assert fleet.service.client.get("/fleets/kitchen").json()["standing"]["model"] == good
     assert fleet.live_model() == good
+
+
+def test_with_nothing_before_it_a_model_that_is_taken_back_leaves_the_cameras_on_their_factorys(
+    fleet: FleetService,
+) -> None:
+    fleet.enrol(4)
+    begun = fleet.deploy(fleet.model("good"), waves=[{"percent": 100, "soak_s": 3600}])
+    assert fleet.go_on(begun, rounds=3)["counts"]["verified"] == 4
+    fleet.service.client.post(f"/deploy/{begun['id']}/abort", {})
+    assert {camera.runs for camera in fleet.cameras} == {begun["digest"]}
+    ended = fleet.go_on(begun)
+    assert (ended["state"], ended["counts"]["back"]) == ("reverted", 4)
+    assert {camera.runs for camera in fleet.cameras} == {None}
 
 
 def test_cameras_that_see_worse_than_before_bring_the_promotion_down(fleet: FleetService) -> None:

@@ -239,3 +239,19 @@ def cost_of_a_wave(devices: int) -> tuple[list[int], int]:
 
 def is_entry(write: Write) -> bool:
     return isinstance(write, Put) and write.record.body.get("action") == "fleet.wave_opened"
+
+
+def test_a_camera_that_still_runs_a_superseded_model_is_not_back_on_its_factorys() -> None:
+    world = World()
+    suite = world.service()
+    world.enrol(suite, "a")
+    promote(world, suite, "waste-1")
+    world.check_in(suite)
+    begun = promote(world, suite, "waste-2")
+    world.report(suite, "a", stage="downloading")
+    assert suite.deployments.tally.counts(begun.id).of("seen") == 1
+    suite.deployments.abort(begun.id, "tester", "no")
+    world.report(suite, "a", stage="confirmed")
+    assert go_on(world, suite, begun).state is State.REVERTING
+    world.report(suite, "a", digest="fa" * 32, stage="idle")
+    assert go_on(world, suite, begun).state is State.REVERTED
