@@ -5,7 +5,13 @@ import pytest
 
 from device.runtime.decision import _shortest_interval
 from training.counting.calibration import choose_beyond_probability, choose_interval_share, count_decision
-from training.counting.metrics import count_scores, interval_coverage, ranked_probability_score, shortest_intervals
+from training.counting.metrics import (
+    count_scores,
+    expected_coverage,
+    interval_coverage,
+    ranked_probability_score,
+    shortest_intervals,
+)
 
 
 def one_hot(*counts: int, columns: int = 6) -> np.ndarray:
@@ -60,6 +66,25 @@ def test_the_share_is_chosen_so_that_the_wanted_part_of_the_intervals_holds_the_
     share = choose_interval_share(probabilities, targets, wanted=0.8)
     assert interval_coverage(probabilities, targets, share) == pytest.approx(0.8, abs=0.02)
     assert share < 0.8  # whole numbers overshoot
+
+
+def test_few_validation_photos_do_not_throw_the_intervals_off() -> None:
+    probabilities = some_probabilities(12000)
+    random = np.random.RandomState(2)
+    targets = np.array([random.choice(6, p=row) for row in probabilities])
+    parts = np.split(np.arange(12000), 40)
+    shares = [choose_interval_share(probabilities[part], targets[part], wanted=0.81) for part in parts]
+    held = [interval_coverage(probabilities, targets, share) for share in shares]
+    assert np.std(held) < 0.7 * np.sqrt(0.81 * 0.19 / 300)  # less than counting 300 photos alone would give
+
+
+def test_what_calibrated_probabilities_expect_is_what_is_held() -> None:
+    probabilities = some_probabilities(6000)
+    random = np.random.RandomState(3)
+    targets = np.array([random.choice(6, p=row) for row in probabilities])
+    for share in (0.5, 0.7):
+        held = interval_coverage(probabilities, targets, share)
+        assert expected_coverage(probabilities, share) == pytest.approx(held, abs=0.02)
 
 
 def test_few_photos_inside_the_range_are_taken_for_beyond_it() -> None:

@@ -70,3 +70,11 @@ def interval_coverage(probabilities: Floats, targets: Ints, share: float) -> flo
     """Share of targets (columns) inside their shortest interval."""
     intervals = shortest_intervals(probabilities, share)
     return float(((intervals[:, 0] <= targets) & (targets <= intervals[:, 1])).mean())
+
+
+def expected_coverage(probabilities: Floats, share: float) -> float:
+    """What the probabilities themselves say of how many shortest intervals hold the truth."""
+    intervals = shortest_intervals(probabilities, share)
+    columns = np.arange(probabilities.shape[1])
+    inside = (intervals[:, :1] <= columns) & (columns <= intervals[:, 1:])
+    return float((probabilities * inside).sum(axis=1).mean())
