@@ -39,7 +39,7 @@ CHECKPOINT = $(if $(PRETRAINED),--pretrained "$(PRETRAINED)")
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train evaluate tune learning-curve results run admin-key test device-test verify-ledger backup restore campaign bench lint check package device-bundle image-uris requirements ministack hooks clean
+.PHONY: help setup demo train evaluate tune learning-curve results run admin-key test device-test verify-ledger backup restore campaign bench lint check package device-bundle api-docs image-uris requirements ministack hooks clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -130,6 +130,10 @@ package: ## Build the Lambda's zip and CloudFormation template [STAGE=dev] into 
 device-bundle: ## Pack the camera's agent with install.sh for a DeepLens or a Pi into build/device
 	@$(SETUP) test
 	@$(API) -m scripts.device_bundle build/device
+
+api-docs: ## Write the API's page for people again, after openapi.yaml has changed
+	@$(SETUP) test
+	$(API) -m scripts.api_docs
 
 image-uris: ## Compare the committed table of image URIs with SageMaker's SDK (an environment of 0.5 GB)
 	@$(SETUP) service sagemaker

@@ -26,6 +26,11 @@ def contract(call: Call) -> Response:
     return text_answer(_static("openapi.yaml"), "application/yaml; charset=utf-8")
 
 
+@api.endpoint("GET", "/docs", None)
+def documentation(call: Call) -> Response:
+    return text_answer(_static("docs.html"), "text/html; charset=utf-8")
+
+
 @api.endpoint("GET", "/health", None)
 def health(call: Call) -> Response:
     healthy = call.services.is_healthy()

@@ -78,7 +78,7 @@ def test_an_admin_key_may_ask_too(serving: Service) -> None:
     assert serving.client.with_key(serving.key("admin")).call("POST", "/classify", PHOTO).status == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/openapi.yaml"])
+@pytest.mark.parametrize("path", ["/", "/health", "/openapi.yaml", "/docs"])
 def test_the_page_the_contract_and_health_need_no_key(serving: Service, path: str) -> None:
     assert serving.stranger.get(path).status == 200
 
