@@ -80,4 +80,5 @@ def _canary_json(deployments: Deployments, deployment: Deployment) -> dict[str, 
     if plan is None or plan.canary_share == 0:
         return None
     watched = deployments.tally.variants(deployment.id).to_json()
-    return {"share": plan.canary_share, "is_on": deployment.state is DeploymentState.CANARY, **watched}
+    is_on = DeploymentState.CANARY in (deployment.state, deployment.paused_from)
+    return {"share": plan.canary_share, "is_on": is_on, **watched}

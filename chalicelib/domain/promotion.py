@@ -88,10 +88,22 @@ def decide(deployment: Deployment, facts: Facts) -> Decision:
     if deployment.is_terminal:
         return Wait(f"It has ended as {deployment.state.value}.")
     if deployment.state is State.PAUSED:
-        return Wait(f"It is paused; POST /deploy/{deployment.id}/resume lets it go on.")
+        return _paused(deployment, facts)
     if deployment.state is not State.REVERTING and facts.now_s - deployment.created_at_s > deployment.plan.timeout_s:
         return _out_of_time(deployment)
     return _DECIDERS[deployment.state](deployment, facts)
+
+
+def _paused(deployment: Deployment, facts: Facts) -> Decision:
+    """Nothing new is begun; what was begun goes on being watched."""
+    fault = None
+    if deployment.paused_from is State.CANARY:
+        fault = canary_fault(deployment.plan.endpoint or EndpointPlan(), facts.variants)
+    elif deployment.paused_from is State.WAVE:
+        fault = waves.broken_rule(_fleet_plan(deployment), facts.counts, deployment.devices)
+    if fault:
+        return Move(State.REVERTING, fault)
+    return Wait(f"It is paused; POST /deploy/{deployment.id}/resume lets it go on.")
 
 
 def _out_of_time(deployment: Deployment) -> Decision:

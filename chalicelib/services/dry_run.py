@@ -16,8 +16,10 @@ from chalicelib.domain.plan import EndpointPlan, FleetPlan, Plan
 from chalicelib.domain.ring import RING, arc_length
 from chalicelib.services.promotion_facts import PromotionFacts
 from chalicelib.services.promotion_start import PromotionStart, Prospect
+from chalicelib.services.promotion_steps import SPARE_DEVICES
 
 FIRST_SHOWN = 20
+ENGINE = "engine."
 # A check is two requests (target and report), each one of API Gateway (REST) and one of Lambda (128 ms at 512 MB), and
 # of DynamoDB one consistent read and one transaction of one write, which costs two.
 # US East (N. Virginia), public list prices of 2024-11; another Region has others.
@@ -72,19 +74,27 @@ class DryRuns:
             "first": [device.id for device in first if not misfits[device.id] and device.pinned is None],
             "incompatible": [{"device": id_, "reason": reason} for id_, reason in misfits.items() if reason],
             "pinned": [device.id for device in first if device.pinned is not None],
+            "incompatible_engines": self._incompatible_engines(plan.fleet, model),
             "golden_photos": {"telling": telling, "needed": needed, "tolerance": self.facts.tolerance(plan.fleet)},
             "checks": _checks(fleet, prospect.devices, shortest),
         }
 
     def _first(self, prospect: Prospect, plan: FleetPlan) -> list[Device]:
-        """Who would be asked first: one limited query."""
+        """Who would be asked first, and who stands among them and is not: one limited query."""
         named = [*plan.first, *plan.devices]
         devices = [records.device_from(self.start.store.get(records.identity_key(id_))) for id_ in named]
         if plan.devices:
             return devices
         wanted = min(FIRST_SHOWN, max(plan.gate.minimum, _share(plan, prospect.devices)))
-        following = self.start.targets.next_devices(plan.fleet, prospect.start, wanted)
-        return devices + [device for device in following if device.id not in named]
+        following = self.start.targets.next_devices(plan.fleet, prospect.start, FIRST_SHOWN + SPARE_DEVICES)
+        others = [device for device in following if device.id not in named]
+        return devices + _until_enough(others, ModelRef.of(prospect.model), wanted)
+
+    def _incompatible_engines(self, fleet: str, model: ModelRef) -> dict[str, int]:
+        """Of the whole fleet, how many devices have an engine that the model does not run on."""
+        counted = self.start.targets.count(fleet).items()
+        engines = {name.removeprefix(ENGINE): number for name, number in counted if name.startswith(ENGINE)}
+        return {name: number for name, number in engines.items() if number > 0 and name not in model.engines}
 
     def _telling(self, prospect: Prospect, plan: FleetPlan) -> tuple[int, int]:
         target = prospect.fleet_target
@@ -107,6 +117,18 @@ def shortest_s(plan: Plan, pace_s: float) -> float:
         return total_s
     waves = plan.fleet.waves[:1] if plan.fleet.devices else plan.fleet.waves
     return total_s + sum(wave.soak_s + CHECKS_NEEDED * pace_s for wave in waves)
+
+
+def _until_enough(devices: list[Device], model: ModelRef, wanted: int) -> list[Device]:
+    """As many as it takes until `wanted` of them can be promoted to."""
+    taken: list[Device] = []
+    fit = 0
+    for device in devices:
+        if fit == wanted:
+            break
+        taken.append(device)
+        fit += device.pinned is None and not device.misfit(model)
+    return taken
 
 
 def _share(plan: FleetPlan, devices: int) -> int:

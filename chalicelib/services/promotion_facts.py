@@ -31,9 +31,10 @@ class PromotionFacts:
         now_s = self.clock()
         if deployment.state is State.PROVING_ENDPOINT:
             return self._proving(deployment, proof, now_s)
-        if deployment.state is State.CANARY:
+        watched = deployment.paused_from or deployment.state
+        if watched is State.CANARY:
             return Facts(now_s, variants=self.tally.variants(deployment.id))
-        if deployment.state in (State.WAVE, State.REVERTING):
+        if watched in (State.WAVE, State.REVERTING):
             return Facts(now_s, counts=self.tally.counts(deployment.id))
         return Facts(now_s)
 

@@ -255,3 +255,33 @@ def test_a_camera_that_still_runs_a_superseded_model_is_not_back_on_its_factorys
     assert go_on(world, suite, begun).state is State.REVERTING
     world.report(suite, "a", digest="fa" * 32, stage="idle")
     assert go_on(world, suite, begun).state is State.REVERTED
+
+
+def test_a_dry_run_names_who_is_really_first_past_those_who_are_pinned_or_cannot() -> None:
+    world = World()
+    suite = world.service()
+    world.enrol(suite, *"abcdef")
+    suite.fleets.enrol(NewDevice("lens", "kitchen", engine="awscam"))
+    plan = Plan(NO_ENDPOINT, FleetPlan("kitchen"))
+    suite.deployments.promote("waste-1", "tester", Plan())
+    for _ in range(3):
+        suite.deployments.tick()
+    before = suite.dry_runs.of("waste-1", plan)["fleet"]
+    (first,) = before["first"]
+    suite.fleets.pin(first, "waste-1")
+    after = suite.dry_runs.of("waste-1", plan)["fleet"]
+    assert first in after["pinned"]
+    assert len(after["first"]) == 1
+    assert after["first"] != before["first"]
+    assert after["incompatible_engines"] == {"awscam": 1}
+
+
+def test_a_paused_promotion_begins_nothing_and_is_taken_back_by_what_it_had_begun() -> None:
+    world, suite = settled("a", "b")
+    begun = promote(world, suite, "waste-2", waves=ALL, abort=AbortRules(failed=Limit(0.4, 1, is_exact=True)))
+    suite.deployments.pause(begun.id, "tester")
+    assert go_on(world, suite, begun).state is State.PAUSED
+    world.check_in(suite, "a", fails=True)
+    assert suite.deployments.get(begun.id).state is State.REVERTING
+    world.check_in(suite)
+    assert go_on(world, suite, begun).state is State.REVERTED
