@@ -31,7 +31,6 @@ class Reporter:
             **self._describe(),
             **members,
             "boot": self._boot.id,
-            "previous_boot": self._boot.previous,
             "sequence": self._sequence,
             "stage": stage,
             "sent_at_s": round(time.time(), 3),
@@ -44,7 +43,15 @@ class Reporter:
             raise
 
     def _post(self, report: Dict[str, Any]) -> Dict[str, Any]:
-        reply = self._cloud.report(report)
-        self._unanswered = None
-        self._boot.answered()
-        return reply
+        """Announces one start after the other until the service knows it. Raises: CloudError."""
+        self._boot.begins_to_speak()
+        while True:
+            try:
+                reply = self._cloud.report({**report, "previous_boot": self._boot.previous})
+            except RefusedError as error:
+                if error.kind != "stale-boot" or not self._boot.try_another():
+                    raise
+            else:
+                self._unanswered = None
+                self._boot.answered()
+                return reply
