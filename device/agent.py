@@ -22,6 +22,7 @@ from device.runtime.engines.awscam_engine import AwscamEngine, remove_conversion
 from device.runtime.predictor import Predictor
 from device.tally import Tally
 from device.trial import TrialError, load_tested, try_apart
+from device.trouble import Trouble
 from device.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Agent:
         self._proved: Optional[Proved] = None
         self._reporter = Reporter(cloud, boot, self._description)
         self._stopping = threading.Event()
+        self._trouble = Trouble(log, "the counters cannot be kept: %s")
         self._started_at_s = time.monotonic()
 
     @property
@@ -136,7 +138,7 @@ class Agent:
         try:
             write_json(self._counters, {"digest": self.loop.digest, **self.loop.tally.counters()})
         except OSError as error:
-            log.warning("the counters cannot be kept: %s", error)
+            self._trouble.note(error)
 
     def tidy(self) -> None:
         """After a confirmation: what older models left goes."""

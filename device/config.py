@@ -164,7 +164,7 @@ def _agent(settings: _Settings, folder: Path) -> AgentConfig:
         ca_file=_path(settings, "ca_file", folder),
         results=_results(settings.part("results")),
         mqtt=_mqtt(settings.part("mqtt"), folder),
-        display=_display(settings.part("display")),
+        display=_display(settings.part("display"), folder),
         capture=_capture(settings.part("capture")),
         outbox_bytes=settings.whole("outbox_mb", 64, 1, 100_000) << 20,
         keep_free_bytes=settings.whole("keep_free_mb", 256, 0, 1_000_000) << 20,
@@ -234,12 +234,12 @@ def _mqtt(settings: Optional[_Settings], folder: Path) -> Optional[MqttConfig]:
     )
 
 
-def _display(settings: Optional[_Settings]) -> Optional[DisplayConfig]:
+def _display(settings: Optional[_Settings], folder: Path) -> Optional[DisplayConfig]:
     if settings is None:
         return None
     settings.refuse_others("port", "fifo", "width_px")
     port = settings.integer("port", 0, 65535) if settings.has("port") else None
-    return DisplayConfig(port, settings.optional_text("fifo"), settings.whole("width_px", 640, 64, 4096))
+    return DisplayConfig(port, _path(settings, "fifo", folder), settings.whole("width_px", 640, 64, 4096))
 
 
 def _capture(settings: Optional[_Settings]) -> CaptureConfig:

@@ -37,6 +37,7 @@ class Display:
         self._jpeg = b""
         self._number = 0
         self._lookers = 0
+        self.is_stopped = False
         self._fifo = Fifo(Path(config.fifo)) if config.fifo else None
         self._server = _server(self, config.port) if config.port is not None else None
         self._worker: Worker[Seen] = Worker("display", self._show)
@@ -50,6 +51,10 @@ class Display:
             self._worker.offer(seen)
 
     def stop(self) -> None:
+        """Whoever still looks is let go."""
+        with self._changed:
+            self.is_stopped = True
+            self._changed.notify_all()
         self._worker.stop()
         if self._server:
             self._server.shutdown()
@@ -68,7 +73,7 @@ class Display:
     def next_jpeg(self, after: int, timeout_s: float) -> Any:
         """A number and a JPEG newer than `after`; the old one when none comes in time."""
         with self._changed:
-            self._changed.wait_for(lambda: self._number > after, timeout_s)
+            self._changed.wait_for(lambda: self._number > after or self.is_stopped, timeout_s)
             return self._number, self._jpeg
 
     def _show(self, seen: Seen) -> None:
@@ -148,7 +153,7 @@ def _server(display: Display, port: int) -> ThreadingHTTPServer:
 
         def _stream(self) -> None:
             number = 0
-            while True:
+            while not display.is_stopped:
                 newer, jpeg = display.next_jpeg(number, 1.0)
                 if newer == number:
                     continue

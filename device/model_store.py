@@ -11,10 +11,11 @@ import shutil
 from pathlib import Path
 from typing import Dict, List, Optional, Set
 
-from device.durable import read_json, sync_folder, write_json
+from device.durable import read_json, write_json
 from device.runtime.artifact import ArtifactError, digest_of, unpack, verify
 from device.runtime.manifest import Manifest, ManifestError
 from device.slots import Pointer, read_pointer, refusal, write_pointer
+from device.trouble import Trouble
 
 log = logging.getLogger(__name__)
 KEEP_FREE_BYTES = 256 * 1024 * 1024
@@ -38,7 +39,8 @@ class ModelStore:
         self._keep_free_bytes = keep_free_bytes
         for each in (self.slots, self.downloads):
             each.mkdir(parents=True, exist_ok=True)
-        self.pointer = read_pointer(folder / "active.json")
+        self.pointer = self._written = read_pointer(folder / "active.json")
+        self._trouble = Trouble(log, "which model runs cannot be written down: %s")
 
     @property
     def slots(self) -> Path:
@@ -199,14 +201,15 @@ class ModelStore:
 
     def _keep(self, pointer: Pointer) -> None:
         """Raises: OSError."""
-        write_pointer(self._folder / "active.json", pointer)
-        self.pointer = pointer
-        sync_folder(self._folder)
+        if pointer != self._written:
+            write_pointer(self._folder / "active.json", pointer)
+        self.pointer = self._written = pointer
+        self._trouble.over()
 
     def _try_keep(self, pointer: Pointer) -> None:
         """A disk that cannot be written to must not stop the camera: the decision then holds until the next start."""
         try:
             self._keep(pointer)
         except OSError as error:
-            log.error("which model runs cannot be written down: %s", error)
+            self._trouble.note(error)
             self.pointer = pointer

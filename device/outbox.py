@@ -21,6 +21,7 @@ from device.durable import read_json, sync_folder, write_json
 from device.frame_spool import FrameSpool
 from device.segment import Segment, SegmentWriter, name_of, parse_name, read_from, reopened
 from device.sequences import Range
+from device.trouble import Trouble
 
 log = logging.getLogger(__name__)
 MAX_BYTES = 64 * 1024 * 1024
@@ -56,8 +57,11 @@ class Outbox:
         self._lock = threading.RLock()
         self._sequence = 0
         self._writer: Optional[SegmentWriter] = None
-        self._unsynced: List[int] = []
+        self._unsynced: List[Tuple[Segment, int]] = []
         self._acknowledged: Dict[str, int] = {}
+        self._trouble = Trouble(log, "events are lost, and counted: %s", "events are kept again")
+        self._full = Trouble(log, "the oldest events are dropped, and counted: %s")
+        self._forgetful = Trouble(log, "what was dropped cannot be written down: %s")
         folder.mkdir(parents=True, exist_ok=True)
         self._segments = _left_behind(folder)
         self._ordinal = parse_name(self._segments[-1].path)[0] if self._segments else 0
@@ -74,8 +78,10 @@ class Outbox:
             # Only a full disk is helped by giving something up.
             if failure is not None and failure.errno == errno.ENOSPC and self._drop_something():
                 failure = self._written(payload)
-            if failure is not None:
-                log.warning("event %d is lost: %s", self._sequence, failure)
+            if failure is None:
+                self._trouble.over()
+            else:
+                self._trouble.note(failure)
                 self._lose(self._boot, (self._sequence, self._sequence))
             return self._sequence
 
@@ -104,6 +110,8 @@ class Outbox:
             left = sequences.after(sequences.joined([*known, *lost]), sequence)
             if left != known:
                 self._keep_drops(boot, left, 0)
+            if not held:
+                self._full.over()
 
     def give_up(self, boot: str, sequence: int) -> None:
         """The service will never take this event: it is dropped, and the next one is the oldest."""
@@ -123,14 +131,14 @@ class Outbox:
             descriptors, self._unsynced = self._unsynced, []
             self._synced_at_s = self._timer()
         try:
-            for descriptor in descriptors:
+            for _, descriptor in descriptors:
                 os.fsync(descriptor)
             if descriptors:
                 sync_folder(self._folder)
         except OSError as error:
             log.warning("the outbox cannot be synced: %s", error)
         finally:
-            for descriptor in descriptors:
+            for _, descriptor in descriptors:
                 os.close(descriptor)
 
     def counts(self) -> Dict[str, int]:
@@ -202,8 +210,8 @@ class Outbox:
 
     def _note_unsynced(self) -> None:
         descriptor = self._writer.unsynced() if self._writer else None
-        if descriptor is not None:
-            self._unsynced.append(descriptor)
+        if self._writer is not None and descriptor is not None:
+            self._unsynced.append((self._writer.segment, descriptor))
 
     def _bytes(self) -> int:
         return sum(each.bytes for each in self._segments)
@@ -222,6 +230,7 @@ class Outbox:
         lost = (self._floor(oldest) + 1, oldest.last)
         self._forget(oldest)
         if lost[0] <= lost[1]:
+            self._full.note("there is room for no more")
             self._lose(oldest.boot, lost)
         return True
 
@@ -230,10 +239,11 @@ class Outbox:
             self._writer.close()
             self._writer = None
         self._segments.remove(segment)
-        try:
-            segment.path.unlink()
-        except OSError as error:
-            log.warning("%s cannot be removed: %s", segment.path.name, error)
+        # As long as it is open somewhere its bytes stay on the disk.
+        for _, descriptor in [each for each in self._unsynced if each[0] is segment]:
+            os.close(descriptor)
+        self._unsynced = [each for each in self._unsynced if each[0] is not segment]
+        _remove(segment.path)
 
     def _lose(self, boot: str, lost: Range) -> None:
         self._keep_drops(boot, sequences.joined([*self._dropped.get(boot, []), lost]), sequences.total([lost]))
@@ -246,7 +256,7 @@ class Outbox:
         try:
             write_json(self._folder / "dropped.json", {"ranges": self._dropped, "events": self._dropped_events})
         except OSError as error:
-            log.warning("what was dropped cannot be written down: %s", error)
+            self._forgetful.note(error)
 
     def _note_torn_ends(self) -> None:
         """Between two segments of a boot nothing is missing, unless the disk lost it."""
@@ -269,8 +279,15 @@ def _left_behind(folder: Path) -> List[Segment]:
         if segment.events > 0:
             found.append(segment)
         else:
-            path.unlink()
+            _remove(path)
     return found
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        log.warning("%s cannot be removed: %s", path.name, error)
 
 
 def _drops_from(document: Dict[str, Any]) -> Tuple[Dict[str, List[Range]], int]:

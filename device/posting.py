@@ -13,6 +13,7 @@ from device.cloud import Cloud
 from device.cloud_errors import CloudError, RefusedError
 from device.frame_spool import FrameSpool, SpooledFrame
 from device.outbox import Batch, Outbox
+from device.trouble import Trouble
 
 log = logging.getLogger(__name__)
 MAX_EVENTS = 24
@@ -34,7 +35,7 @@ class Poster:
         self._back_off = back_off or BackOff(random.Random())
         self._limit = MAX_EVENTS
         self._stopping = threading.Event()
-        self._trouble = ""
+        self._trouble = Trouble(log, "events wait on the disk; %s", "events reach the service again")
 
     def run(self) -> None:
         """Until it is stopped."""
@@ -50,10 +51,10 @@ class Poster:
         try:
             is_busy = self.post_batch() or self.post_frame()
         except (CloudError, OSError, KeyError, TypeError, ValueError) as error:
-            self._note("%s: %s" % (type(error).__name__, error))
+            self._trouble.note(error)
             return self._back_off.pause_s(error)
         self._back_off.succeeded()
-        self._note("")
+        self._trouble.over()
         return 0.0 if is_busy else self._idle_s
 
     def post_batch(self) -> bool:
@@ -104,9 +105,3 @@ class Poster:
             self._outbox.give_up(batch.boot, int(event["sequence"]))
         if not batch.events:
             raise error
-
-    def _note(self, trouble: str) -> None:
-        """Said once, not once a minute."""
-        if trouble and trouble != self._trouble:
-            log.warning("events wait on the disk; %s", trouble)
-        self._trouble = trouble

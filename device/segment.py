@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import zlib
@@ -78,7 +79,7 @@ class SegmentWriter:
         try:
             written = os.write(self._descriptor, record)
             if written != len(record):
-                raise OSError("the disk took %d of %d bytes" % (written, len(record)))
+                raise OSError(errno.ENOSPC, "the disk took a part of it only")
         except OSError:
             os.ftruncate(self._descriptor, self.segment.bytes)
             raise

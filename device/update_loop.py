@@ -10,6 +10,7 @@ from device.agent import Agent
 from device.back_off import BackOff
 from device.cloud_errors import CloudError
 from device.states import Check, State
+from device.trouble import Trouble
 
 log = logging.getLogger(__name__)
 # What a reply that lacks a member, or has another kind of it, comes to: nothing is decided by it.
@@ -22,7 +23,7 @@ class UpdateLoop:
     def __init__(self, agent: Agent, back_off: Optional[BackOff] = None) -> None:
         self._agent = agent
         self._back_off = back_off or BackOff(random.Random())
-        self._trouble = ""
+        self._trouble = Trouble(log, "going on as it is; %s")
 
     def run(self) -> None:
         """Until the agent is stopped."""
@@ -34,15 +35,9 @@ class UpdateLoop:
         try:
             following = state.step(self._agent)
         except (CloudError, OSError, *MALFORMED) as error:
-            self._note("%s: %s" % (type(error).__name__, error))
+            self._trouble.note(error)
             self._agent.wait(self._back_off.pause_s(error))
             return Check()
-        self._note("")
+        self._trouble.over()
         self._back_off.succeeded()
         return following
-
-    def _note(self, trouble: str) -> None:
-        """Said once, not once a minute."""
-        if trouble and trouble != self._trouble:
-            log.warning("going on as it is; %s", trouble)
-        self._trouble = trouble

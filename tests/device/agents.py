@@ -67,8 +67,8 @@ class Running:
             EngineChoice(engine),
             **options,
         )
-        updates = UpdateLoop(self.agent, BackOff(random.Random(1), 0.02, 0.05))
-        self._thread = threading.Thread(target=updates.run, daemon=True)
+        self.updates = UpdateLoop(self.agent, BackOff(random.Random(1), 0.02, 0.05))
+        self._thread = threading.Thread(target=self.updates.run, daemon=True)
 
     def __enter__(self) -> Running:
         self.loop.start()

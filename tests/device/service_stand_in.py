@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set
 
 from device.runtime.artifact import digest_of
 from device.runtime.predictor import Predictor
@@ -25,6 +25,9 @@ class Service:
         self.expected: Dict[str, Dict[str, Dict[str, float]]] = {}
         self.reports: List[Dict[str, Any]] = []
         self.events: List[Dict[str, Any]] = []
+        self.heard: Dict[str, Set[int]] = {}
+        self.dropped: Dict[str, Set[int]] = {}
+        self.frames: List[Dict[str, Any]] = []
         self.down: Optional[Told] = None
         self.cut_after: Optional[int] = None
         self.verified: List[str] = []
@@ -61,6 +64,8 @@ class Service:
             return Told(200, PHOTOS[path.rpartition("/")[2]], {"Content-Type": "image/png"})
         if path.startswith("/files/"):
             return self._file(asked, path)
+        if path.startswith("/frames"):
+            return self._frame(asked, path)
         return self._report(asked.json()) if path.endswith("/report") else self._events(asked.json())
 
     def _told_target(self, asked: Asked) -> Told:
@@ -101,8 +106,21 @@ class Service:
         return sum(abs(expected[name] - found[name]) for name in expected) / 2 < 0.02
 
     def _events(self, batch: Dict[str, Any]) -> Told:
-        self.events += [dict(each, boot=batch["boot"]) for each in batch["events"]]
-        return told({"acknowledged": max(each["sequence"] for each in batch["events"]), "gaps": [], "results": []})
+        """Heard up to the first number that is missing, as the service counts."""
+        heard = self.heard.setdefault(batch["boot"], set())
+        self.events += [dict(each, boot=batch["boot"]) for each in batch["events"] if each["sequence"] not in heard]
+        heard.update(each["sequence"] for each in batch["events"])
+        for first, last in batch["dropped"]:
+            heard.update(range(first, last + 1))
+            self.dropped.setdefault(batch["boot"], set()).update(range(first, last + 1))
+        acknowledged = next(number for number in range(1, len(heard) + 2) if number not in heard) - 1
+        return told({"acknowledged": acknowledged, "gaps": [], "results": []})
+
+    def _frame(self, asked: Asked, path: str) -> Told:
+        if asked.method == "POST":
+            self.frames.append(asked.json())
+            return told({"url": self.stand_in.url + "/frames/1", "method": "PUT", "headers": {}}, 201)
+        return Told(200)
 
     def _target(self, digest: Optional[str], deployment: Optional[str], direction: str = "factory") -> Dict[str, Any]:
         photos = [{"photo": name, "sha256": hashlib.sha256(data).hexdigest()} for name, data in PHOTOS.items()]
@@ -122,5 +140,5 @@ class Service:
         }
 
 
-def told(document: Dict[str, Any]) -> Told:
-    return Told(200, json.dumps(document).encode(), {"Content-Type": "application/json"})
+def told(document: Dict[str, Any], status: int = 200) -> Told:
+    return Told(status, json.dumps(document).encode(), {"Content-Type": "application/json"})

@@ -80,6 +80,18 @@ def test_a_looker_gets_pictures_over_http(display: Display, detector: Watched) -
     response.close()
 
 
+def test_a_looker_is_let_go_when_the_camera_stops(detector: Watched) -> None:
+    display = Display(DisplayConfig(port=0))
+    connection = http.client.HTTPConnection("127.0.0.1", display.port or 0, timeout=20)
+    connection.request("GET", "/")
+    response = connection.getresponse()
+    until(lambda: display._lookers == 1)
+    display.stop()
+    assert response.read() == b""
+    until(lambda: display._lookers == 0)
+    connection.close()
+
+
 def test_nothing_is_drawn_while_nobody_looks(display: Display, detector: Watched) -> None:
     display(detector.seen(banknotes()))
     time.sleep(0.05)
