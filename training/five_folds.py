@@ -26,14 +26,23 @@ from training.starter.cross_validation import FOLDS, HeldOut, Trial, fold_figure
 def five_fold_figures(request: JobRequest) -> dict[str, Any]:
     """Of `request`'s recipe on `request.data`; each fold's temperature is chosen on photos that it did not hold out.
 
-    `training_s` is the mean of the five trainings. Raises: JobError, DatasetError, PackagingError.
+    `training_s` and `processor_s` are means of the five trainings. Raises: JobError, DatasetError, PackagingError.
     """
     photos = require_trainable(import_photos(request.data or Path(), "classify"))
     pairs = folds(photos, FOLDS, request.seed)
     answers = [answers_of_fold(request, photos, number, pair) for number, pair in enumerate(pairs, 1)]
     layouts = [request.work / f"fold-{number}" / "ml" for number in range(1, FOLDS + 1)]
-    seconds = [json.loads((layout / "model" / "training.json").read_text())["seconds"] for layout in layouts]
-    return {**figures_of(answers, photos.labels), "training_s": round(float(np.mean(seconds)), 1)}
+    facts = [json.loads((layout / "model" / "training.json").read_text()) for layout in layouts]
+    spent = {"training_s": _mean([each["seconds"] for each in facts])}
+    return {
+        **figures_of(answers, photos.labels),
+        **spent,
+        "processor_s": _mean([each["processor_s"] for each in facts]),
+    }
+
+
+def _mean(values: Sequence[float]) -> float:
+    return round(float(np.mean(values)), 1)
 
 
 def answers_of_fold(request: JobRequest, photos: PhotoSet, number: int, fold: tuple[PhotoSet, PhotoSet]) -> HeldOut:

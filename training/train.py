@@ -42,7 +42,8 @@ def train(layout: ContainerLayout) -> None:
     network = PROGRAMS[settings.task](layout, settings, checkpoints)
     with layout.whole_model() as folder:
         write_model(network, settings, layout, folder)
-        facts = {**describe(network, settings, layout), "seconds": round(time.monotonic() - begun_s, 1)}
+        spent = {"seconds": round(time.monotonic() - begun_s, 1), "processor_s": round(time.process_time(), 1)}
+        facts = {**describe(network, settings, layout), **spent}
         (folder / "training.json").write_text(json.dumps(facts, indent=2) + "\n")
     print(f"trained {len(network.history)} epochs in {facts['seconds']:.0f} s", flush=True)
 
@@ -69,7 +70,7 @@ def write_model(network: TrainedNetwork, settings: TrainSettings, layout: Contai
 
 
 def describe(network: TrainedNetwork, settings: TrainSettings, layout: ContainerLayout) -> dict[str, Any]:
-    """training.json but for its `seconds`: those of the whole program, reading photos and frozen features included."""
+    """training.json but for the time that the whole program took, reading photos and frozen features included."""
     counts = {name: len(channel_lines(layout.require_channel(name))) for name in ("train", "validation")}
     size = settings.image_size
     return {

@@ -99,6 +99,7 @@ def weights(root: Path) -> bytes:
 def test_the_seconds_are_those_of_the_whole_program(trained: tuple[Path, str]) -> None:
     facts = json.loads((trained[0] / "model" / "training.json").read_text())
     assert facts["seconds"] > facts["loop_seconds"] > 0
+    assert facts["processor_s"] > 0
 
 
 def test_photos_become_an_artifact_that_answers_and_carries_its_figures(tmp_path: Path, job: JobResult) -> None:
