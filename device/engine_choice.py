@@ -33,6 +33,9 @@ class EngineChoice(NamedTuple):
         """The library's version. Raises: EngineUnavailableError when it cannot run here, whatever the model."""
         hint = "install it with: " + _HINTS[self.name] if self.name in _HINTS else _ON_DEEPLENS
         library = vendor_library(self.name, hint)
+        if self.name == "openvino" and not hasattr(library, "Core"):
+            # Of old versions: what they need themselves is missing, and they only warn.
+            raise EngineUnavailableError("openvino is installed, but something that it needs is not; " + hint)
         if self.processor != CPU:
             self._check_processor(list(library.Core().available_devices))
         return str(getattr(library, "__version__", "unknown"))

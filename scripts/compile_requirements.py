@@ -30,6 +30,8 @@ TARGETS: dict[str, list[str]] = {
     "device": ["--python-version", "3.7"],
     "camera": SERVICE_PINS,
     "camera-3.7": ["--python-version", "3.7"],
+    "camera-opencv": ["--python-version", "3.7", "--no-deps"],
+    "camera-openvino": ["--python-version", "3.7", "--no-deps"],
     "tools": [],
 }
 

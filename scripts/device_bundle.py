@@ -17,7 +17,7 @@ from device.version import VERSION
 ROOT = Path(__file__).resolve().parent.parent
 DEVICE = ROOT / "device"
 LEFT_OUT = {"__pycache__", "simulate", "install"}
-REQUIREMENTS = ("camera.txt", "camera-3.7.txt")
+REQUIREMENTS = ("camera.txt", "camera-3.7.txt", "camera-opencv.txt", "camera-openvino.txt")
 FIXED_TIME = 315532800
 
 

@@ -10,7 +10,7 @@ from PIL.Image import Image
 from device.camera import Camera, CameraError, CameraUnavailableError, camera_library
 from device.runtime.tensor import frame_to_image
 
-_HINT = "install it with: pip install opencv-python-headless"
+_HINT = "install it with: sh install.sh --opencv, or pip install opencv-python-headless"
 
 
 def _opencv() -> Any:

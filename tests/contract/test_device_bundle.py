@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -50,7 +51,8 @@ def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_it_holds_what_a_camera_needs_and_nothing_else(unpacked: Path) -> None:
     names = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file()}
-    needed = {"install.sh", "binsight-camera.service", "camera.txt", "camera-3.7.txt", "ca-bundle.pem", "LICENSE"}
+    needed = {"install.sh", "binsight-camera.service", "ca-bundle.pem", "LICENSE"}
+    needed |= {f"camera{kind}.txt" for kind in ("", "-3.7", "-opencv", "-openvino")}
     needed |= {"device/__main__.py", "device/lambda_function.py", "device/runtime/predictor.py"}
     assert needed <= names
     assert [name for name in names if any(part in name for part in NOT_HERE)] == []
@@ -89,6 +91,29 @@ def test_the_installed_doctor_names_what_is_missing(unpacked: Path, tmp_path: Pa
     assert "ok   camera" in done.stdout
     assert "ok   ca" in done.stdout
     assert "BAD  service" in done.stdout
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "awscam"])
+def test_the_unit_finds_code_packages_and_settings_where_they_were_put(
+    unpacked: Path, tmp_path: Path, engine: str
+) -> None:
+    """Below a folder, as on a card that is being made: nothing of this machine is touched."""
+    command = ["sh", str(unpacked / "install.sh"), "--root", str(tmp_path), "--python", sys.executable, "--no-packages"]
+    subprocess.run([*command, "--engine", engine], check=True, capture_output=True)
+    unit = tmp_path / "etc" / "systemd" / "system" / "binsight-camera.service"
+    lines = unit.read_text().splitlines()
+    assert not [line for line in lines if "@" in line]
+    assert "Environment=PYTHONPATH=/opt/binsight:/opt/binsight/packages" in lines
+    assert "Environment=BINSIGHT_AGENT=/etc/binsight/agent.json" in lines
+    program = "-m device.lambda_function" if engine == "awscam" else "-m device /etc/binsight/agent.json"
+    assert f"ExecStart={sys.executable} {program}" in lines
+    assert (tmp_path / "opt" / "binsight" / "device" / "lambda_function.py").exists()
+    assert (tmp_path / "etc" / "binsight").is_dir()
+    if shutil.which("systemd-analyze"):
+        verified = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
+        # The user that it runs as is made by an installation that is for this machine.
+        complaints = [line for line in verified.stderr.splitlines() if "binsight" in line and "User" not in line]
+        assert complaints == []
 
 
 def test_an_unknown_option_is_refused(unpacked: Path) -> None:
