@@ -180,6 +180,8 @@ class Agent:
         versions = {"agent": VERSION, "python": platform.python_version(), "engine": self._engine.name}
         if self.loop.camera_fault:
             versions["camera"] = ("fault: " + self.loop.camera_fault)[:200]
+        if self.loop.is_broken:
+            versions["model"] = "fault: it fails on every frame"
         predictor = self.loop.predictor
         if predictor is not None:
             versions["engine"] = "%s %s" % (self._engine.name, predictor.engine.version)

@@ -12,6 +12,7 @@ from device.events import jpeg_of
 from device.frame_loop import Seen
 from device.frame_spool import FrameSpool
 from device.runtime.decision import DetectionDecision
+from device.tally import SCENE_REASONS
 from device.worker import Worker
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ _HOUR_S, _DAY_S = 3600.0, 86400.0
 _REMEMBERED = 64
 # Of 64 bits. The same scene a moment later differs in none to three, another object in twenty.
 _NEAR_BITS = 5
-_SCENE_REASONS = frozenset({"too_dark", "overexposed", "blurred", "unlike_training"})
 _NEAR_MARGIN = 0.1
 
 
@@ -123,7 +123,7 @@ def _by_class(seen: Seen, config: CaptureConfig, draw: random.Random) -> bool:
 
 
 def _scene_mismatch(seen: Seen, config: CaptureConfig, draw: random.Random) -> bool:
-    return bool(_SCENE_REASONS.intersection(seen.answer.result.reasons))
+    return bool(SCENE_REASONS.intersection(seen.answer.result.reasons))
 
 
 _SAMPLERS: Dict[str, Callable[[Seen, CaptureConfig, random.Random], bool]] = {

@@ -8,6 +8,8 @@ from typing import Any, Dict, Mapping, Optional
 from device.runtime.predictor import Answer
 
 COUNTERS = ("predictions", "unknown", "confidence_sum", "errors")
+# Why a frame is not like those that the model was trained on; the other reasons are the model's own doubts.
+SCENE_REASONS = frozenset({"too_dark", "overexposed", "blurred", "unlike_training"})
 # So many frames are remembered about the scene: a camera that was moved shows within the next as many.
 _SCENE_SAMPLES = 500
 
@@ -52,7 +54,7 @@ class Tally:
         seen = dict(answer.scene.to_json())
         if answer.distance is not None:
             seen["distance"] = answer.distance
-        seen["unlike_training"] = float("unlike_training" in answer.result.reasons)
+        seen["unlike_training"] = float(not SCENE_REASONS.isdisjoint(answer.result.reasons))
         self._samples += 1
         for name, value in seen.items():
             self._scene[name] = self._scene.get(name, 0.0) + value
