@@ -58,7 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cameras", type=int, default=10_000)
     parser.add_argument("--online", type=int, default=1_000, help="cameras of the fleet that is taken back")
     parser.add_argument("--registered", type=int, default=1_000_000, help="devices of the larger fleet")
-    parser.add_argument("--kills", type=int, default=12)
+    parser.add_argument("--kills", type=int, default=28)
     parser.add_argument("--heartbeat-s", type=float, default=60.0, help="how long check-ins are counted at rest")
     parser.add_argument("--only", action="append", choices=("promotion", "revert", "waves", "kills"))
     return parser.parse_args()
