@@ -6,6 +6,8 @@ import time
 from typing import Any
 
 from benchmarks.campaigns.fleet_site import LOOSE, Site, site, state_of
+from chalicelib.domain.counting import DECIDED, NAMES
+from chalicelib.domain.device import Member
 from device.simulate.camera import Camera
 from device.simulate.enrol import made
 from device.simulate.faults import FAULTS, LYING, OFFLINE, REVOKED
@@ -83,8 +85,7 @@ def _truth(here: Site, deployment: str, digest: str, cameras: list[Camera]) -> d
     proved = {id_ for id_ in runs if state_of(store, id_).is_verified_on(deployment, digest, boots[id_])}
     liars = {camera.identity.id for camera in cameras if camera.fault == LYING}
     named = here.named(deployment, "unverified")
-    counts = tally.counts(deployment)
-    recount = {name: sum(member.outcome == name for member in members) for name in ("verified", "failed", "unverified")}
+    counts, recount = tally.counts(deployment), _recount(members)
     transitions = [member.record_version for member in members]
     return {
         "false_verified": sum(runs.get(id_) != digest for id_ in verified | proved),
@@ -92,10 +93,20 @@ def _truth(here: Site, deployment: str, digest: str, cameras: list[Camera]) -> d
         "liars": len(liars),
         "liars_named": len(liars & named),
         "others_named_unverified": len(named - liars),
-        "counters_equal_recount": all(counts.of(name) == amount for name, amount in recount.items())
-        and counts.of("seen") == len(members),
+        "counters_equal_recount": recount == {name: counts.of(name) for name in NAMES},
         "most_transitions": max(transitions, default=0),
         "writes_per_device": round(sum(transitions) / max(1, len(members)), 3),
+    }
+
+
+def _recount(members: list[Member]) -> dict[str, int]:
+    """Every counter, from the cameras' own records."""
+    listed = [member.outcome == "incompatible" for member in members]
+    return {
+        **{name: sum(member.outcome == name for member in members) for name in (*DECIDED, "incompatible")},
+        "seen": listed.count(False),
+        "worse": sum(bool(member.worse) for member in members),
+        "back": sum(member.back is not None for member in members),
     }
 
 

@@ -14,9 +14,12 @@ def broken_rule(plan: FleetPlan, counts: Counts, devices: int) -> str | None:
 
 
 def is_met(plan: FleetPlan, opened: OpenWave, counts: Counts, wave: int) -> bool:
-    """The gate's counts; the soak comes after. Named devices must all be verified, as far as the share asks for it."""
+    """The gate's counts; the soak comes after. Named devices must all be verified, as far as the share asks for it.
+
+    Those that turned out not to be able to run the model are not waited for.
+    """
     if plan.devices:
-        needed = max(1, plan.gate.share * len(plan.devices))
+        needed = max(1, plan.gate.share * (len(plan.devices) - counts.of("incompatible", wave)))
         return counts.of("verified", wave) >= needed - 1e-9
     return is_open(plan.gate, opened.minimum, counts, wave)
 

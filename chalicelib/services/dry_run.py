@@ -19,7 +19,6 @@ from chalicelib.services.promotion_start import PromotionStart, Prospect
 from chalicelib.services.promotion_steps import SPARE_DEVICES
 
 FIRST_SHOWN = 20
-ENGINE = "engine."
 # A check is two requests (target and report), each one of API Gateway (REST) and one of Lambda (128 ms at 512 MB), and
 # of DynamoDB one consistent read and one transaction of one write, which costs two.
 # US East (N. Virginia), public list prices of 2024-11; another Region has others.
@@ -75,7 +74,11 @@ class DryRuns:
             "incompatible": [{"device": id_, "reason": reason} for id_, reason in misfits.items() if reason],
             "pinned": [device.id for device in first if device.pinned is not None],
             "incompatible_engines": self._incompatible_engines(plan.fleet, model),
-            "golden_photos": {"telling": telling, "needed": needed, "tolerance": self.facts.tolerance(plan.fleet)},
+            "golden_photos": {
+                "telling": telling,
+                "needed": needed,
+                "tolerance": self.facts.tolerance(plan.fleet, model),
+            },
             "checks": _checks(fleet, prospect.devices, shortest),
         }
 
@@ -92,15 +95,15 @@ class DryRuns:
 
     def _incompatible_engines(self, fleet: str, model: ModelRef) -> dict[str, int]:
         """Of the whole fleet, how many devices have an engine that the model does not run on."""
-        counted = self.start.targets.count(fleet).items()
-        engines = {name.removeprefix(ENGINE): number for name, number in counted if name.startswith(ENGINE)}
-        return {name: number for name, number in engines.items() if number > 0 and name not in model.engines}
+        engines = self.start.targets.engines(fleet)
+        return {name: number for name, number in engines.items() if name not in model.engines}
 
     def _telling(self, prospect: Prospect, plan: FleetPlan) -> tuple[int, int]:
         target = prospect.fleet_target
         standing = target.standing.model.digest if target and target.standing else None
         digest = str(prospect.model.digest)
-        return self.facts.golden.telling(prospect.model.task, digest, standing, self.facts.tolerance(plan.fleet))
+        tolerance = self.facts.tolerance(plan.fleet, ModelRef.of(prospect.model))
+        return self.facts.golden.telling(prospect.model.task, digest, standing, tolerance)
 
     def _pace_s(self, prospect: Prospect) -> float:
         if prospect.plan.fleet is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chalicelib.domain.deployment import Deployment, DeploymentState
+from chalicelib.domain.deployment import Deployment, DeploymentState, ModelRef
 from chalicelib.domain.inference import Task
 from chalicelib.domain.plan import FleetPlan
 from chalicelib.domain.ports import Clock, EndpointRuntime
@@ -38,10 +38,10 @@ class PromotionFacts:
             return Facts(now_s, counts=self.tally.counts(deployment.id))
         return Facts(now_s)
 
-    def lack_of_difference(self, task: Task, new: str, baseline: str | None, plan: FleetPlan) -> str:
+    def lack_of_difference(self, task: Task, new: ModelRef, baseline: str | None, plan: FleetPlan) -> str:
         """Why the golden photos do not tell the two models apart well enough; '' when they do."""
-        tolerance = self.tolerance(plan.fleet)
-        telling, needed = self.golden.telling(task, new, baseline, tolerance)
+        tolerance = self.tolerance(plan.fleet, new)
+        telling, needed = self.golden.telling(task, new.digest, baseline, tolerance)
         if telling >= needed:
             return ""
         return (
@@ -49,9 +49,9 @@ class PromotionFacts:
             f"{needed} are needed to prove that a camera runs it. 'allow_indistinguishable' promotes all the same."
         )
 
-    def tolerance(self, fleet: str) -> float:
-        """That of the fleet's least exact engine."""
-        engines = [name for name in TOLERANCES if self.targets.count(fleet).get(f"engine.{name}", 0) > 0]
+    def tolerance(self, fleet: str, model: ModelRef) -> float:
+        """That of the least exact engine in the fleet that the model runs on."""
+        engines = [name for name in self.targets.engines(fleet) if name in model.engines]
         return max(TOLERANCES[engine] for engine in engines or [REFERENCE_ENGINE])
 
     def _proving(self, deployment: Deployment, proof: str | None, now_s: float) -> Facts:
@@ -73,4 +73,4 @@ class PromotionFacts:
             return ""
         if baseline.digest == deployment.model.digest:
             return ""
-        return self.lack_of_difference(deployment.task, deployment.model.digest, baseline.digest, plan)
+        return self.lack_of_difference(deployment.task, deployment.model, baseline.digest, plan)

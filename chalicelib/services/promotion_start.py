@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from chalicelib.domain import fleet_records as records
 from chalicelib.domain.capacity import Capacity, fitted
 from chalicelib.domain.deployment import Deployment, DeploymentState, ModelRef, endpoint_name
+from chalicelib.domain.device import Device
 from chalicelib.domain.endpoint_target import EndpointTarget
 from chalicelib.domain.errors import IllegalTransitionError, RecordNotFoundError, TaskMismatchError
 from chalicelib.domain.fleet import FleetTarget
@@ -117,11 +118,34 @@ class PromotionStart:
             raise TaskMismatchError(
                 f"Model '{model.id}' is for '{model.task.value}'; the fleet '{plan.fleet}' is for '{fleet.task.value}'."
             )
-        for device_id in (*plan.first, *plan.devices):
-            self._check_device(device_id, plan.fleet)
+        for device_id in plan.first:
+            self._device(device_id, plan.fleet)
+        self._check_somebody_fits(ModelRef.of(model), plan)
         return devices
 
-    def _check_device(self, device_id: str, fleet: str) -> None:
+    def _check_somebody_fits(self, model: ModelRef, plan: FleetPlan) -> None:
+        """Some may be unfit, and are listed; a model that nobody could prove would wait for ever."""
+        named = [self._device(device_id, plan.fleet) for device_id in plan.devices]
+        for device in named:
+            if device.pinned is not None:
+                raise InvalidPlanError(
+                    f"Device '{device.id}' is pinned to {device.pinned.model_id}; take the pin away first.",
+                    field="devices",
+                )
+        misfits = [device.misfit(model) for device in named]
+        if misfits and all(misfits):
+            raise InvalidPlanError(
+                f"None of the named devices can run '{model.model_id}': {misfits[0]}", field="devices"
+            )
+        engines = self.targets.engines(plan.fleet)
+        if not engines.keys() & set(model.engines):
+            raise InvalidPlanError(
+                f"No device of the fleet '{plan.fleet}' can run '{model.model_id}': it runs on "
+                f"{', '.join(model.engines) or 'none'}; their engines are {', '.join(engines)}.",
+                field="fleet",
+            )
+
+    def _device(self, device_id: str, fleet: str) -> Device:
         try:
             device = records.device_from(self.store.get(records.identity_key(device_id)))
         except RecordNotFoundError as error:
@@ -130,6 +154,7 @@ class PromotionStart:
             raise InvalidPlanError(
                 f"Device '{device_id}' is in the fleet '{device.fleet}', not in '{fleet}'.", field="devices"
             )
+        return device
 
     def _check_difference(self, model: Model, plan: Plan, target: FleetTarget | None) -> None:
         """As soon as the answers can be had; where they cannot, the promotion itself finds out and fails."""
@@ -143,7 +168,7 @@ class PromotionStart:
             return
         if self.fills_at_once and self.golden.of(model.task, str(model.digest)) is None:
             self.golden.fill(model.served_at(f"binsight-golden-{model.id}"))
-        lack = self.facts.lack_of_difference(model.task, str(model.digest), standing.model.digest, plan.fleet)
+        lack = self.facts.lack_of_difference(model.task, ModelRef.of(model), standing.model.digest, plan.fleet)
         if lack:
             raise NotDistinguishableError(lack, baseline=standing.model.model_id)
 

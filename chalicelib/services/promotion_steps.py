@@ -113,7 +113,10 @@ class PromotionSteps:
         )
 
     def _arc(self, deployment: Deployment, asked: int, minimum: int) -> tuple[int, int]:
-        """How far the wave reaches, and how many devices it holds at the least. One read, two where it passes zero."""
+        """How far the wave reaches, and how many devices it holds at the least. One read, two where it passes zero.
+
+        Where nobody is left who can, those of the waves before are enough; but somebody must have proved the model.
+        """
         plan, reached = fleet_plan(deployment), deployment.waves[-1].length if deployment.waves else 0
         if plan.devices:
             return RING, len(plan.devices)
@@ -122,7 +125,7 @@ class PromotionSteps:
         devices = self.targets.next_devices(plan.fleet, (start + reached) % RING, wanted, RING - reached)
         fit = [device.place for device in devices if device.pinned is None and not device.misfit(deployment.model)]
         if len(devices) < wanted and len(fit) < minimum:
-            return RING, len(fit)
+            return RING, len(fit) if deployment.waves else max(1, len(fit))
         return lengthened(asked, start, fit or [device.place for device in devices], min(minimum, len(fit))), min(
             minimum, max(1, len(fit))
         )

@@ -18,6 +18,8 @@ from chalicelib.domain.records import alias_from, alias_key
 from chalicelib.domain.ring import RING, offset, place_name
 from chalicelib.services.timed_cache import TimedCache
 
+ENGINE = "engine."
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -79,6 +81,11 @@ class Targets:
             return dict(self.store.get(records.fleet_count_key(fleet)).counters)
         except RecordNotFoundError:
             return {}
+
+    def engines(self, fleet: str) -> dict[str, int]:
+        """How many devices have which engine."""
+        named = {name.removeprefix(ENGINE): n for name, n in self.count(fleet).items() if name.startswith(ENGINE)}
+        return {name: number for name, number in named.items() if number > 0}
 
     def next_devices(self, fleet: str, place: int, wanted: int, way: int = RING) -> list[Device]:
         """The first `wanted` devices from `place` on, no further than `way`. One read; two where it passes zero."""

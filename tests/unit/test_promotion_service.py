@@ -10,6 +10,7 @@ import pytest
 from chalicelib.domain.counting import AbortRules, Gate, Limit
 from chalicelib.domain.deployment import Deployment, DeploymentState
 from chalicelib.domain.fleet import UpdateWindow
+from chalicelib.domain.fleet_errors import InvalidPlanError
 from chalicelib.domain.inference import Task
 from chalicelib.domain.plan import EndpointPlan, FleetPlan, Plan, Wave
 from chalicelib.domain.ports import Add, Index, Page, Put, Write
@@ -285,3 +286,53 @@ def test_a_paused_promotion_begins_nothing_and_is_taken_back_by_what_it_had_begu
     assert suite.deployments.get(begun.id).state is State.REVERTING
     world.check_in(suite)
     assert go_on(world, suite, begun).state is State.REVERTED
+
+
+def test_a_fleet_that_cannot_run_the_model_is_refused() -> None:
+    world = World()
+    suite = world.service()
+    suite.fleets.enrol(NewDevice("lens", "kitchen", engine="awscam"))
+    for ask in (suite.dry_runs.of, lambda model, plan: suite.deployments.promote(model, "tester", plan)):
+        with pytest.raises(InvalidPlanError, match="awscam"):
+            ask("waste-1", Plan(NO_ENDPOINT, FleetPlan("kitchen")))
+
+
+def test_what_no_camera_has_proved_does_not_succeed() -> None:
+    world, suite = settled("a", "b")
+    for name in ("a", "b"):
+        suite.fleets.pin(name, "waste-1")
+    begun = promote(world, suite, "waste-2")
+    world.check_in(suite)
+    assert go_on(world, suite, begun, seconds=1000).state is State.WAVE
+    assert go_on(world, suite, begun, seconds=400_000).state is State.EXPIRED
+    standing = suite.deployments.targets.fleet_target("kitchen").standing
+    assert standing is not None
+    assert standing.model.model_id == "waste-1"
+
+
+def test_a_wave_in_which_nobody_is_left_who_can_does_not_hold_up_those_who_have_proved_it() -> None:
+    world, suite = settled("a")
+    for number in range(6):
+        suite.fleets.enrol(NewDevice(f"lens-{number}", "kitchen", engine="awscam"))
+    begun = promote(world, suite, "waste-2", waves=(Wave(99), Wave(100)), lengthen_after_s=5)
+    for _ in range(5):
+        world.check_in(suite, "a")
+        begun = go_on(world, suite, begun, seconds=3)
+    assert begun.state is State.SUCCEEDED
+
+
+def test_named_cameras_that_cannot_or_may_not_are_refused_and_those_that_say_so_later_do_not_hold_up_the_others() -> (
+    None
+):
+    world, suite = settled("a", "b")
+    suite.fleets.enrol(NewDevice("lens", "kitchen", engine="awscam"))
+    with pytest.raises(InvalidPlanError, match="None of the named"):
+        promote(world, suite, "waste-2", devices=("lens",))
+    suite.fleets.pin("b", "waste-1")
+    with pytest.raises(InvalidPlanError, match="pinned"):
+        promote(world, suite, "waste-2", devices=("a", "b"))
+    begun = promote(world, suite, "waste-2", devices=("a", "lens"))
+    world.runs["lens"] = None
+    world.report(suite, "lens", stage="idle")
+    world.check_in(suite, "a")
+    assert go_on(world, suite, begun).state is State.SUCCEEDED
