@@ -14,6 +14,7 @@ from cheroot.wsgi import Server
 
 from chalicelib.adapters.embedded.file_server import PREFIX, FileServer
 from chalicelib.adapters.embedded.folder_blobs import FolderBlobs
+from chalicelib.adapters.embedded.strict_http import MAX_HEADER_BYTES, Connection, Gateway
 from chalicelib.adapters.embedded.supervisor import Supervisor
 from chalicelib.adapters.embedded.wsgi import Environ, LambdaWsgi, StartResponse
 from chalicelib.api.observation import configure_logging
@@ -47,6 +48,9 @@ class EmbeddedServer:
         self._http.timeout = SOCKET_TIMEOUT_S
         self._http.request_queue_size = BACKLOG
         self._http.keep_alive_conn_limit = KEPT_CONNECTIONS
+        self._http.max_request_header_size = MAX_HEADER_BYTES
+        self._http.ConnectionClass = Connection
+        self._http.gateway = Gateway
         self._thread = threading.Thread(target=self._http.serve, name="http", daemon=True)
 
     def start(self) -> None:

@@ -51,6 +51,9 @@ class Call:
                 upload="/uploads",
                 limit_bytes=limit,
             )
+        broken = self.request.context.get("bodyBroken")
+        if broken is not None:
+            raise MalformedBodyError(f"{broken} Send it again, whole.")
         event = self.request.to_original_event()
         try:
             if event.get("isBase64Encoded"):

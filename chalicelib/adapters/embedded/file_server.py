@@ -122,7 +122,7 @@ def _receive(stream: BinaryIO, size: int, target: Path) -> str:
 
 def _range(header: str | None, size: int) -> tuple[int, int, str]:
     """First and last byte to send. One range of the form `bytes=a-` or `bytes=a-b` is honoured, others ignored."""
-    found = re.fullmatch(r"bytes=(\d+)-(\d*)", header or "")
+    found = re.fullmatch(r"bytes=([0-9]{1,18})-([0-9]{0,18})", header or "")
     if not found:
         return 0, size - 1, "200 OK"
     first = int(found[1])

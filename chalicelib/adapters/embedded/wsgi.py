@@ -13,11 +13,11 @@ from uuid import uuid4
 
 from chalice.local import RouteMatcher
 
+from chalicelib.adapters.embedded.request_body import BodyTooLargeError, BrokenBodyError, read_body
+
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
-DRAIN_BYTES = 256 * 1024 * 1024
-CHUNK = 64 * 1024
 JSON_AROUND_BYTES = 1024
 NO_URL_PARTS = re.compile(r"[\t\r\n?#;]")
 
@@ -37,7 +37,6 @@ class LambdaWsgi:
     def _event(self, environ: Environ) -> dict[str, Any]:
         path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
         resource, parameters = self._match(path)
-        body, is_too_large = _read(environ, self._limit(environ))
         context = {
             "httpMethod": environ["REQUEST_METHOD"],
             "resourcePath": resource,
@@ -46,8 +45,7 @@ class LambdaWsgi:
             "identity": {"sourceIp": environ.get("REMOTE_ADDR", "")},
             "photoLimitBytes": self._max_body_bytes,
         }
-        if is_too_large:
-            context["bodyLimitExceeded"] = self._max_body_bytes
+        body = self._body(environ, context)
         query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
         return {
             "requestContext": context,
@@ -59,6 +57,16 @@ class LambdaWsgi:
             "body": body,
             "isBase64Encoded": False,
         }
+
+    def _body(self, environ: Environ, context: dict[str, Any]) -> bytes:
+        """What cannot be read is refused by the route, after it has looked at the key."""
+        try:
+            return read_body(environ, self._limit(environ))
+        except BodyTooLargeError:
+            context["bodyLimitExceeded"] = self._max_body_bytes
+        except BrokenBodyError as error:
+            context["bodyBroken"] = str(error)
+        return b""
 
     def _limit(self, environ: Environ) -> int:
         """A photo in JSON is a third longer than its bytes, and these are what is limited."""
@@ -74,34 +82,6 @@ class LambdaWsgi:
         except ValueError:
             return path, {}
         return found.route, found.captured
-
-
-def _read(environ: Environ, limit: int) -> tuple[bytes, bool]:
-    """The body, and whether it was over the limit: then the rest is read and dropped, so that an answer can be sent."""
-    length = environ.get("CONTENT_LENGTH") or ""
-    stream = environ["wsgi.input"]
-    if length.isdigit() and int(length) <= limit:
-        return stream.read(int(length)), False
-    if (
-        not length
-        and not environ.get("wsgi.input_terminated")
-        and "chunked" not in environ.get("HTTP_TRANSFER_ENCODING", "")
-    ):
-        return b"", False
-    kept = stream.read(limit + 1) if not length else b""
-    if length or len(kept) > limit:
-        _drain(stream, int(length) if length.isdigit() else DRAIN_BYTES)
-        return b"", True
-    return kept, False
-
-
-def _drain(stream: Any, length: int) -> None:
-    left = min(length, DRAIN_BYTES)
-    while left > 0:
-        read = len(stream.read(min(CHUNK, left)))
-        if read == 0:
-            return
-        left -= read
 
 
 def _request_headers(environ: Environ) -> dict[str, str]:
