@@ -76,7 +76,16 @@ class Deployments:
     def why_it_waits(self, deployment: Deployment) -> str:
         """A sentence, `quota_exceeded: ...` where the account lacks something; '' when it would go on at once."""
         decision = decide(deployment, self.facts.of(deployment))
-        return decision.why if isinstance(decision, Wait) else deployment.lack
+        return decision.why + self._closed_window(deployment) if isinstance(decision, Wait) else deployment.lack
+
+    def _closed_window(self, deployment: Deployment) -> str:
+        """Nobody new is offered the model then."""
+        if deployment.state is not State.WAVE or deployment.plan.fleet is None:
+            return ""
+        window = self.targets.fleet(deployment.plan.fleet.fleet).update_window
+        if window is None or window.is_open(self.clock()):
+            return ""
+        return f" The fleet's update window is closed until {window.to_json()['from']} UTC."
 
     def pause(self, deployment_id: str, actor: str) -> Deployment:
         """Raises: DeploymentNotFoundError, IllegalTransitionError."""

@@ -69,6 +69,7 @@ class DryRuns:
         telling, needed = self._telling(prospect, plan)
         return {
             "devices": prospect.devices,
+            "update_window": fleet.update_window.to_json() if fleet.update_window else None,
             "waves": [{"percent": wave.percent, "soak_s": wave.soak_s, "confirm": wave.confirm} for wave in plan.waves],
             "first": [device.id for device in first if not misfits[device.id] and device.pinned is None],
             "incompatible": [{"device": id_, "reason": reason} for id_, reason in misfits.items() if reason],

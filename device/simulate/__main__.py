@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 
@@ -22,6 +23,8 @@ LINE_EVERY_S = 5.0
 
 def main() -> int:
     options = _options()
+    # Ended in either way, it leaves nothing behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     shelf = ModelShelf()
     try:
         shares = faults.parsed(options.faults)

@@ -171,6 +171,8 @@ def test_out_of_its_hours_a_fleet_is_offered_nothing_new_but_the_way_back() -> N
     suite.fleets.change_fleet("kitchen", {"update_window": shut}, "tester")
     directions = {name: suite.check_ins.assigned(suite.fleets.get(name)).direction for name in ("a", "b")}
     assert directions == {"a": "forward", "b": "standing"}
+    assert suite.deployments.why_it_waits(begun).endswith(f"closed until {shut.to_json()['from']} UTC.")
+    assert suite.dry_runs.of("waste-2", begun.plan)["fleet"]["update_window"] == shut.to_json()
     suite.deployments.abort(begun.id, "tester", "")
     assert suite.check_ins.assigned(suite.fleets.get("b")).direction == "back"
 
