@@ -62,12 +62,12 @@ def enrol_camera(options: argparse.Namespace) -> int:
     """The code comes from the environment or the standard input, so that it stands in no list of processes."""
     code = os.environ.get("BINSIGHT_CODE") or sys.stdin.readline().strip()
     folder = options.config.parent
+    os.umask(0o077)
     device, key = enrol(options.service, code, options.engine, options.site, options.ca_file)
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "device.key", key.encode())
-    (folder / "device.key").chmod(0o600)
     if not options.config.exists():
-        document = {**example(options.service, device), "engine": options.engine}
+        document = example(options.service, device, options.engine)
         if options.ca_file:
             document["ca_file"] = str(Path(options.ca_file).resolve())
         write_whole(options.config, json.dumps(document, indent=2).encode())

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, NamedTuple, Optional
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, List, NamedTuple, Optional, Sequence
 
 from device.config import CaptureConfig
 from device.consensus import object_of, result_json
+from device.durable import read_json, write_json
 from device.events import jpeg_of
 from device.frame_loop import Seen
 from device.frame_spool import FrameSpool
@@ -34,9 +36,11 @@ class _Sample(NamedTuple):
 class Capture:
     """A watcher of the frame loop; what it chooses is encoded and written in a thread of its own."""
 
-    def __init__(self, config: CaptureConfig, spool: FrameSpool, draw: random.Random) -> None:
-        self._config, self._spool, self._draw = config, spool, draw
-        self._caps = (Cap(config.per_hour, _HOUR_S), Cap(config.per_day, _DAY_S))
+    def __init__(self, config: CaptureConfig, spool: FrameSpool, draw: random.Random, kept: Path) -> None:
+        """kept: a file that remembers over restarts when frames were taken."""
+        self._config, self._spool, self._draw, self._kept = config, spool, draw, kept
+        taken = _times_in(kept)
+        self._caps = (Cap(config.per_hour, _HOUR_S, taken), Cap(config.per_day, _DAY_S, taken))
         self._known: Deque[int] = deque(maxlen=_REMEMBERED)
         self._worker: Worker[_Sample] = Worker("capture", self._keep, 2)
 
@@ -66,14 +70,19 @@ class Capture:
         image = sample.seen.frame.image.copy()
         image.thumbnail((self._config.width_px, self._config.width_px))
         self._spool.put(jpeg_of(image, _QUALITY), described(sample.seen, sample.sampler))
+        write_json(self._kept, {"taken": self._caps[1].taken})
 
 
 class Cap:
     """So many in any span of time."""
 
-    def __init__(self, most: int, span_s: float) -> None:
+    def __init__(self, most: int, span_s: float, taken: Sequence[float] = ()) -> None:
         self._most, self._span_s = most, span_s
-        self._taken: Deque[float] = deque()
+        self._taken: Deque[float] = deque(taken)
+
+    @property
+    def taken(self) -> List[float]:
+        return list(self._taken)
 
     def has_room(self, now_s: float) -> bool:
         # A clock that was put back must not close the cap for ever.
@@ -83,6 +92,11 @@ class Cap:
 
     def take(self, now_s: float) -> None:
         self._taken.append(now_s)
+
+
+def _times_in(path: Path) -> List[float]:
+    found = read_json(path).get("taken")
+    return [float(each) for each in found if isinstance(each, (int, float))] if isinstance(found, list) else []
 
 
 def described(seen: Seen, sampler: str) -> Dict[str, Any]:

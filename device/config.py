@@ -264,15 +264,16 @@ def _path(settings: _Settings, key: str, folder: Path) -> Optional[str]:
     return str(folder / settings.text(key)) if settings.has(key) else None
 
 
-def example(service: str, device: str) -> Dict[str, Any]:
-    """An agent.json to begin with."""
+def example(service: str, device: str, engine: str = "onnxruntime") -> Dict[str, Any]:
+    """An agent.json to begin with; on a DeepLens with its own camera and its project stream."""
+    on_deeplens = engine == "awscam"
     return {
         "service": service,
         "device": device,
         "key_file": "device.key",
         "home": "home",
-        "camera": {"kind": "opencv", "source": 0},
-        "engine": "onnxruntime",
+        "camera": {"kind": "awscam"} if on_deeplens else {"kind": "opencv", "source": 0},
+        "engine": engine,
         "results": {"frames": 5, "agree": 3},
-        "display": {"port": 8090},
+        "display": {"port": 8090, **({"fifo": "/tmp/results.mjpeg"} if on_deeplens else {})},
     }

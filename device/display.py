@@ -93,17 +93,20 @@ class Fifo:
         """Raises: OSError."""
         self._path = path
         self._descriptor: Optional[int] = None
+        self._opening = threading.Lock()
         if path.exists() and not stat.S_ISFIFO(path.stat().st_mode):
             raise OSError(errno.EEXIST, "there is another file in the place of the stream", str(path))
         if not path.exists():
             os.mkfifo(str(path))
 
     def has_reader(self) -> bool:
-        if self._descriptor is None:
-            try:
-                self._descriptor = os.open(str(self._path), os.O_WRONLY | os.O_NONBLOCK)
-            except OSError:
-                return False
+        """Asked by the loop and by the display's own thread: opened once."""
+        with self._opening:
+            if self._descriptor is None:
+                try:
+                    self._descriptor = os.open(str(self._path), os.O_WRONLY | os.O_NONBLOCK)
+                except OSError:
+                    return False
         return True
 
     def write(self, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
 import socket
 import ssl
@@ -20,7 +21,8 @@ from device.config import AgentConfig, ConfigError, read_config
 from device.engine_choice import GPU
 from device.model_store import ModelStore
 from device.runtime.engines import EngineUnavailableError
-from device.transport import Transport
+from device.runtime.engines.awscam_engine import ARTIFACTS
+from device.transport import EARLIEST_S, Transport
 
 _LEAST_AWSCAM = (1, 4, 5)
 _CLOCK_MAY_DIFFER_S = 300.0
@@ -45,10 +47,10 @@ def examine(config_file: Path) -> List[Finding]:
     except ConfigError as error:
         return [*findings, Finding("config", False, str(error))]
     findings.append(Finding("config", True, "%s, device %s, service %s" % (config_file, config.device, config.service)))
-    checks: List[Callable[[AgentConfig], Finding]] = [_key, _engine, _camera, _disk, _ca, _name, _service]
+    checks: List[Callable[[AgentConfig], Finding]] = [_key, _engine, _camera, _disk, _ca, _name]
     if config.engine.name == "awscam" or config.camera.kind == "awscam":
-        checks += [_awscam, _optimizer, _project, _firewall]
-    return findings + [check(config) for check in checks]
+        checks += [_awscam, _artifacts, _optimizer, _project, _firewall]
+    return [*findings, *(check(config) for check in checks), *_service_and_clock(config)]
 
 
 def _python() -> Finding:
@@ -117,18 +119,25 @@ def _name(config: AgentConfig) -> Finding:
     return Finding("name", True, "%s is %s" % (host, ", ".join(sorted(map(str, addresses))[:2])))
 
 
-def _service(config: AgentConfig) -> Finding:
+def _service_and_clock(config: AgentConfig) -> List[Finding]:
     """Reaches it, shows the key and compares the clocks."""
     cloud = Cloud(config.service, config.device, config.key, Transport(config.ca_file, timeout_s=10.0))
     try:
         cloud.target("doctor-" + "0" * 16, None, None)
     except RevokedKeyError as error:
-        return Finding("service", False, "the key is not valid: %s" % error)
+        return [Finding("service", False, "the key is not valid: %s" % error), _clock(cloud.clock_offset_s)]
     except CloudError as error:
-        return Finding("service", False, str(error))
-    offset_s = cloud.clock_offset_s or 0.0
-    clock = "the clock is %.0f s off" % offset_s if abs(offset_s) > _CLOCK_MAY_DIFFER_S else "the clock fits"
-    return Finding("service", True, "answers, the key is valid, %s (%s)" % (clock, time.strftime("%Y-%m-%d %H:%M")))
+        return [Finding("service", False, str(error)), _clock(cloud.clock_offset_s)]
+    return [Finding("service", True, "answers, and the key is valid"), _clock(cloud.clock_offset_s)]
+
+
+def _clock(offset_s: Optional[float]) -> Finding:
+    """Events are put right by the offset; certificates are not."""
+    now = time.strftime("%Y-%m-%d %H:%M")
+    if offset_s is None:
+        return Finding("clock", time.time() > EARLIEST_S, "%s; there is nobody to compare it with" % now)
+    fits = abs(offset_s) <= _CLOCK_MAY_DIFFER_S
+    return Finding("clock", fits, "%s, %s" % (now, "fits" if fits else "%.0f s off the service's" % offset_s))
 
 
 def _awscam(config: AgentConfig) -> Finding:
@@ -139,6 +148,13 @@ def _awscam(config: AgentConfig) -> Finding:
     parts = tuple(int(part) for part in version.split(".") if part.isdigit())
     fits = not parts or parts >= _LEAST_AWSCAM
     return Finding("awscam", fits, "%s; 1.4.5 or newer has Python 3.7" % version)
+
+
+def _artifacts(config: AgentConfig) -> Finding:
+    """Where mo reads and writes: it must belong to the user that the camera runs as."""
+    fits = os.access(str(ARTIFACTS), os.W_OK)
+    hint = "" if fits else " cannot be written to by this user; chown it, or run as another (install.sh --user)"
+    return Finding("artifacts", fits, "%s%s" % (ARTIFACTS, hint))
 
 
 def _optimizer(config: AgentConfig) -> Finding:

@@ -98,7 +98,7 @@ def pixels_of(letter: str) -> List[List[int]]:
 
 class SenseHatDisplay:
     def __init__(self, hat: Any, config: MqttConfig, shown_s: float = SHOWN_S) -> None:
-        """Raises: MqttUnavailableError, OSError when the broker cannot be reached."""
+        """Raises: MqttUnavailableError."""
         self._hat, self._topic, self._shown_s = hat, config.topic, shown_s
         self._until_s = 0.0
         self.is_subscribed = threading.Event()
@@ -106,7 +106,8 @@ class SenseHatDisplay:
         self._client.on_connect = self._subscribe
         self._client.on_subscribe = lambda *_: self.is_subscribed.set()
         self._client.on_message = self._show
-        self._client.connect(config.host, config.port)
+        # The broker may come up later than this program.
+        self._client.connect_async(config.host, config.port)
 
     def run(self, should_stop: threading.Event) -> None:
         while not should_stop.is_set():

@@ -99,7 +99,9 @@ class Station:
         watchers: List[Callable[[Seen], None]] = [Events(config.results, self.outbox, heard)]
         watchers += self._made(lambda: Display(config.display) if config.display else None)
         if config.capture.samplers:
-            watchers += self._made(lambda: Capture(config.capture, spool, random.Random()))
+            watchers += self._made(
+                lambda: Capture(config.capture, spool, random.Random(), config.home / "captured.json")
+            )
         return tuple(watchers)
 
     def _made(self, make: Callable[[], Any]) -> Tuple[Any, ...]:

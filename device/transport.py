@@ -13,11 +13,19 @@ from device.cloud_errors import UnreachableError, UntrustedError
 
 TIMEOUT_S = 30.0
 # Before this code was written no clock was right: 2026-01-01.
-_EARLIEST_S = 1767225600.0
+EARLIEST_S = 1767225600.0
 # OpenSSL's X509_V_FLAG_NO_CHECK_TIME: the chain and the name are checked, the dates are not.
 _NO_CHECK_TIME = 0x200000
 _NOT_TLS = ("127.0.0.1", "localhost", "::1")
 
+_HINTS = (
+    (
+        "issuer",
+        "; set ca_file to your own authority's file, or to ca-bundle.pem where the system's authorities are old",
+    ),
+    ("self", "; set ca_file to your own authority's file"),
+    ("valid", "; or is this camera's clock wrong?"),
+)
 Connection = Union[http.client.HTTPConnection, http.client.HTTPSConnection]
 
 
@@ -36,7 +44,7 @@ def tls_context(ca_file: Optional[str], now_s: Optional[float] = None) -> ssl.SS
     right, the dates in certificates are not looked at. Raises: OSError, ssl.SSLError for a file that is no PEM.
     """
     context = ssl.create_default_context(cafile=ca_file)
-    if (time.time() if now_s is None else now_s) < _EARLIEST_S:
+    if (time.time() if now_s is None else now_s) < EARLIEST_S:
         context.verify_flags |= _NO_CHECK_TIME
     return context
 
@@ -102,7 +110,7 @@ def _as_ours(error: Exception, url: str) -> Exception:
     """The address without its query, which may be signed."""
     place = urlsplit(url).netloc
     if isinstance(error, ssl.SSLCertVerificationError):
-        hint = "; or is this camera's clock wrong?" if "valid" in error.verify_message else ""
+        hint = next((hint for word, hint in _HINTS if word in error.verify_message), "")
         return UntrustedError("the certificate of %s does not fit: %s%s" % (place, error.verify_message, hint))
     if isinstance(error, socket.timeout):
         return UnreachableError("%s does not answer in time" % place)

@@ -71,10 +71,16 @@ fi
 
 program='-m device '$settings/agent.json
 [ "$engine" = awscam ] && program='-m device.lambda_function'
-if [ "$service" = yes ]; then
-    mkdir -p "$root/etc/systemd/system"
+filled() {
     sed -e "s|@PYTHON@|$python|g; s|@PREFIX@|$prefix|g; s|@SETTINGS@|$settings|g; s|@USER@|$user|g; s|@PROGRAM@|$program|g" \
-        "$here/binsight-camera.service" >"$root/etc/systemd/system/binsight-camera.service"
+        "$here/$1"
+}
+filled binsight-camera >"$to/binsight-camera"
+chmod 755 "$to/binsight-camera"
+if [ "$service" = yes ]; then
+    mkdir -p "$root/etc/systemd/system" "$root/usr/local/bin"
+    filled binsight-camera.service >"$root/etc/systemd/system/binsight-camera.service"
+    ln -sf "$prefix/binsight-camera" "$root/usr/local/bin/binsight-camera"
 fi
 if [ "$service" = yes ] && [ -z "$root" ]; then
     # render: Intel's GPU.
@@ -90,9 +96,8 @@ if [ "$service" = yes ] && [ -z "$root" ]; then
 fi
 
 cat <<END
-installed in $prefix under Python $version. Now:
-  cd $prefix && export PYTHONPATH=$prefix:$prefix/packages
-  $python -m device enrol $settings/agent.json --engine $engine --service https://<your service>    # then type the code
-  $python -m device doctor $settings/agent.json
+installed in $to under Python $version. Now, as root:
+  $prefix/binsight-camera enrol --engine $engine --service https://<your service>    # then type the code
+  $prefix/binsight-camera doctor
   systemctl start binsight-camera && journalctl -fu binsight-camera
 END

@@ -116,6 +116,16 @@ def test_the_unit_finds_code_packages_and_settings_where_they_were_put(
         assert complaints == []
 
 
+def test_its_own_command_finds_code_and_settings(unpacked: Path, tmp_path: Path) -> None:
+    prefix = installed(unpacked, tmp_path)
+    command = [str(prefix / "binsight-camera"), "doctor"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert f"BAD  config     {tmp_path / 'settings' / 'agent.json'} cannot be read" in done.stdout
+    helped = subprocess.run([command[0]], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "install-factory" in helped.stdout
+
+
 def test_an_unknown_option_is_refused(unpacked: Path) -> None:
     done = subprocess.run(
         ["sh", str(unpacked / "install.sh"), "--motor", "x"], capture_output=True, text=True, check=False

@@ -50,7 +50,8 @@ class StandIn:
             do_GET = do_POST = do_PUT = answer  # noqa: N815
 
             def give(self, told: Told) -> None:
-                self.send_response(told.status)
+                # Not send_response: that adds a date of its own.
+                self.send_response_only(told.status)
                 for name, value in told.headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(told.body)))

@@ -34,7 +34,7 @@ def pattern(seed: int) -> Image.Image:
 
 def captured(folder: Path, model: Watched, images: List[Any], every_s: float = 1.0, **options: Any) -> FrameSpool:
     spool = FrameSpool(folder / "frames", 10**7)
-    capture = Capture(CaptureConfig(**options), spool, random.Random(1))
+    capture = Capture(CaptureConfig(**options), spool, random.Random(1), folder / "captured.json")
     capture._worker._queue.maxsize = 1000
     for at, image in enumerate(images):
         capture(model.seen(image, at * every_s))
@@ -57,6 +57,18 @@ def test_caps_hold_and_open_again(tmp_path: Path, model: Watched) -> None:
     options: Any = {"samplers": ("random",), "share": 1.0, "per_hour": 3, "per_day": 10}
     assert len(captured(tmp_path / "a", model, images, 1.0, **options)) == 3
     assert len(captured(tmp_path / "b", model, images, 1800.0, **options)) == 10
+
+
+def test_caps_hold_over_restarts(tmp_path: Path, model: Watched) -> None:
+    options: Any = {"samplers": ("random",), "share": 1.0, "per_hour": 3, "per_day": 10}
+    for start in range(3):
+        spool = captured(tmp_path, model, [pattern(10 * start + at) for at in range(2)], **options)
+    assert len(spool) == 3
+
+
+def test_what_was_kept_and_is_damaged_is_forgotten(tmp_path: Path, model: Watched) -> None:
+    (tmp_path / "captured.json").write_text('{"taken": ["x", 1')
+    assert len(captured(tmp_path, model, [pattern(1)], samplers=("random",), share=1.0)) == 1
 
 
 def test_a_clock_that_is_put_back_does_not_close_a_cap() -> None:

@@ -167,7 +167,7 @@ def test_a_service_whose_certificate_the_own_ca_signed_is_trusted(
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_certificate_of_a_stranger_is_not_trusted_and_the_key_is_not_sent(tls_service: Tuple[StandIn, str]) -> None:
-    with pytest.raises(errors.UntrustedError):
+    with pytest.raises(errors.UntrustedError, match="set ca_file to your own authority's file"):
         cloud_at(tls_service[1]).artifact()
     assert tls_service[0].asked == []
 

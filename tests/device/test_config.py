@@ -24,6 +24,13 @@ def test_the_example_fits(tmp_path: Path) -> None:
     assert config.home == tmp_path / "home"
 
 
+def test_a_deeplens_begins_with_its_own_camera_and_stream(tmp_path: Path) -> None:
+    config = read_config(written(tmp_path, **example("https://api.example", "kitchen-1", "awscam")))
+    assert (config.engine.name, config.camera.kind) == ("awscam", "awscam")
+    assert config.display is not None
+    assert config.display.fifo == "/tmp/results.mjpeg"
+
+
 def test_the_key_stands_in_no_repr(tmp_path: Path) -> None:
     assert "secret" not in repr(read_config(written(tmp_path)))
 

@@ -26,18 +26,27 @@ MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sb
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="there is no mosquitto here; Debian has it")
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Tuple[str, int]]:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Tuple[str, int]]:
+    port = free_port()
+    process = started(tmp_path, port)
+    yield "127.0.0.1", port
+    process.terminate()
+    process.wait()
+
+
+def started(tmp_path: Path, port: int) -> "subprocess.Popen[bytes]":
     settings = tmp_path / "mosquitto.conf"
     settings.write_text("listener %d 127.0.0.1\nallow_anonymous true\n" % port)
     process = subprocess.Popen([str(MOSQUITTO), "-c", str(settings)], stderr=subprocess.DEVNULL)
     until(lambda: answers(port))
-    yield "127.0.0.1", port
-    process.terminate()
-    process.wait()
+    return process
 
 
 def answers(port: int) -> bool:
@@ -128,3 +137,25 @@ def test_a_sense_hat_shows_what_the_camera_published_and_goes_dark(
     output.stop()
     assert hats.shown[0] == pixels_of("C")
     assert hats.shown[-1] == [[0, 0, 0]] * 64
+
+
+@needs_broker
+def test_a_sense_hat_waits_for_a_broker_that_comes_later_and_for_one_that_comes_back(
+    tmp_path: Path, deeplens: Any
+) -> None:
+    port = free_port()
+    hats = importlib.import_module("sense_hat")
+    display = SenseHatDisplay(hats.SenseHat(), MqttConfig("127.0.0.1", port), shown_s=0.1)
+    stop = threading.Event()
+    thread = threading.Thread(target=display.run, args=(stop,))
+    thread.start()
+    try:
+        for _ in range(2):
+            display.is_subscribed.clear()
+            process = started(tmp_path, port)
+            assert display.is_subscribed.wait(20)
+            process.terminate()
+            process.wait()
+    finally:
+        stop.set()
+        thread.join()

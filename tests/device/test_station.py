@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from device.runtime.artifact import pack
 from device.station import Station
 from device.trial import TrialError, try_apart
 from tests.device.agents import until
+from tests.device.http_stand_in import StandIn, Told, problem
 from tests.device.models import GREEN, RED, model_folder, plain, png
 from tests.device.service_stand_in import Service
 from tests.device.test_awscam_engine import camera_model
@@ -187,7 +189,7 @@ def test_the_doctor_finds_everything_well(tmp_path: Path, service: Service, caps
     code = main(["doctor", str(agent_json(tmp_path, service))])
     output = capsys.readouterr().out
     assert code == 0, output
-    for what in ("python", "config", "key", "engine", "camera", "disk", "ca", "name", "service"):
+    for what in ("python", "config", "key", "engine", "camera", "disk", "ca", "name", "service", "clock"):
         assert "ok   %s" % what in output
     assert "secret" not in output
 
@@ -208,6 +210,33 @@ def test_the_doctor_names_what_is_bad(
 ) -> None:
     assert main(["doctor", str(agent_json(tmp_path, service, **changes))]) == 1
     assert named in capsys.readouterr().out
+
+
+def test_the_doctor_names_a_wrong_key_and_a_wrong_clock(
+    tmp_path: Path, service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refusal = problem(401, "invalid-key", "no such key")
+    service.down = Told(401, refusal.body, {**refusal.headers, "Date": "Thu, 01 Jan 2015 00:00:00 GMT"})
+    assert main(["doctor", str(agent_json(tmp_path, service))]) == 1
+    output = capsys.readouterr().out
+    assert "BAD  service    the key is not valid: no such key" in output
+    assert "BAD  clock" in output
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o000])
+def test_a_key_that_is_enrolled_can_be_read_by_its_owner_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: int
+) -> None:
+    answer = {"id": "kitchen-1", "key": "bsd_kitchen-1_secret"}
+    monkeypatch.setenv("BINSIGHT_CODE", "bse_1_secret")
+    before = os.umask(umask)
+    try:
+        with StandIn(lambda asked: Told(201, json.dumps(answer).encode())) as stand_in:
+            assert main(["enrol", str(tmp_path / "new" / "agent.json"), "--service", stand_in.url]) == 0
+    finally:
+        os.umask(before)
+    for name in ("device.key", "agent.json"):
+        assert (tmp_path / "new" / name).stat().st_mode & 0o077 == 0
 
 
 def test_what_cannot_run_says_why_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
