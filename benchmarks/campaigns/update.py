@@ -1,6 +1,6 @@
 """The real agent, killed with SIGKILL at random moments of real updates: does it always start with a whole model?
 
-    python -m benchmarks.campaigns.update --out build/update.json [--kills 200]
+    python -m benchmarks.campaigns.update --out build/update.json [--kills 200] [--longest-s 3600]
 
 A service as a process of its own promotes one model after the other to a fleet of one; `python -m device agent.json`
 fetches, tests, activates and proves them, and is killed somewhere on the way. Then it is started again, and must say
@@ -193,12 +193,12 @@ def starts_whole(site: Site) -> bool:
         return False
 
 
-def measure(folder: Path, kills: int, draw: random.Random) -> dict[str, Any]:
+def measure(folder: Path, kills: int, longest_s: float, draw: random.Random) -> dict[str, Any]:
     site = made(folder)
     try:
         usual_s = max(unharmed(site) for _ in range(3))
         during, not_whole, began_s = Counter[str](), 0, time.monotonic()
-        for _ in range(kills):
+        while sum(during.values()) < kills and time.monotonic() - began_s < longest_s:
             if not site.has_anything_to_do():
                 site.promote_next()
             agent = site.agent()
@@ -206,13 +206,17 @@ def measure(folder: Path, kills: int, draw: random.Random) -> dict[str, Any]:
             agent.kill()
             during[site.killed_during()] += 1
             not_whole += not starts_whole(site)
+            done = sum(during.values())
+            print(
+                f"{done} of {kills} kills in {time.monotonic() - began_s:.0f} s, {not_whole} not whole", file=sys.stderr
+            )
         took_s = time.monotonic() - began_s
         unharmed(site)
         slots = len(site.store.sizes())
     finally:
         site.service.stop()
     return {
-        "kills": kills,
+        "kills": sum(during.values()),
         "not_whole": not_whole,
         "killed_during": dict(during),
         "slots_at_the_end": slots,
@@ -225,11 +229,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--longest-s", type=float, default=3600.0)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     with tempfile.TemporaryDirectory(prefix="binsight-update-") as name:
-        figures = measure(Path(name), options.kills, random.Random(options.seed))
+        figures = measure(Path(name), options.kills, options.longest_s, random.Random(options.seed))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(figures, indent=2) + "\n")
     print(json.dumps(figures, indent=2))
