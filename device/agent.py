@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import re
 import threading
 import time
 from pathlib import Path
@@ -28,6 +29,8 @@ from device.version import VERSION
 log = logging.getLogger(__name__)
 FIRST_CHECK_S = 60.0
 LASTED_AFTER_S = 300.0
+# Becomes a folder's name.
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 TARGET_MEMBERS = ("deployment", "direction", "model", "digest", "nonce", "golden", "next_check_s")
 Proved = Tuple[Optional[str], Optional[str]]
 
@@ -112,7 +115,9 @@ class Agent:
         return reply
 
     def take_target(self, document: Dict[str, Any], etag: str) -> None:
-        """Raises: KeyError when a member is missing: half a target must not look like the factory's."""
+        """Raises: KeyError when a member is missing: half a target must not look like the factory's; ValueError."""
+        if document["digest"] is not None and not _DIGEST.match(document["digest"]):
+            raise ValueError("the target's digest is none: %r" % document["digest"][:80])
         self.target, self.etag = {name: document[name] for name in TARGET_MEMBERS}, etag or None
         self.next_check_s = float(document["next_check_s"])
 
@@ -161,11 +166,17 @@ class Agent:
         return True
 
     def _one_before(self, digest: str) -> Optional[str]:
-        """A model that does not load any more gives way to the one before, once, then to the factory's."""
-        if digest == self.store.pointer.active:
+        """What to load in the place of a model that does not load: the one before, then the factory's.
+
+        One that the service has confirmed stays what this camera is to run: it is tried again as soon as the service
+        was asked, and given up only when that fails too. A disk or a GPU may have had a bad moment.
+        """
+        if digest == self.store.pointer.active and self.store.pointer.provisional:
             self.store.roll_back("engine", "the model could not be loaded at a start")
-        candidates = [self.store.pointer.active, self.store.factory]
-        return next((each for each in candidates if each and each != digest and self.store.has(each)), None)
+        known = [self.store.pointer.active, self.store.pointer.previous, self.store.factory]
+        candidates = [each for each in dict.fromkeys(known) if each and self.store.has(each)]
+        after = candidates[candidates.index(digest) + 1 :] if digest in candidates else candidates
+        return next(iter(after), None)
 
     def _description(self) -> Dict[str, Any]:
         return {

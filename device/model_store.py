@@ -118,10 +118,15 @@ class ModelStore:
         write_json(self._folder / "factory.json", {"digest": digest})
         return digest
 
-    def activate(self, digest: Optional[str], deployment: Optional[str]) -> None:
-        """From now on a start loads `digest` (None: the factory's). Raises: OSError."""
-        if digest != self.pointer.active or deployment != self.pointer.deployment:
-            self._keep(self.pointer.activated(digest, deployment))
+    def activate(self, digest: Optional[str], deployment: Optional[str], is_urgent: bool = False) -> None:
+        """From now on a start loads `digest` (None: the factory's). Raises: OSError, unless it is urgent.
+
+        is_urgent: what runs is taken back; a disk that cannot be written to must not keep it running.
+        """
+        if digest == self.pointer.active and deployment == self.pointer.deployment:
+            return
+        keep = self._try_keep if is_urgent else self._keep
+        keep(self.pointer.activated(digest, deployment))
 
     def adopt(self, deployment: Optional[str]) -> None:
         """What runs already is what this deployment asks for."""

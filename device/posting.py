@@ -17,6 +17,9 @@ from device.trouble import Trouble
 
 log = logging.getLogger(__name__)
 MAX_EVENTS = 24
+# What is wrong with what was sent. Any other refusal (a device that was removed, a key of another kind) is about who
+# sends, and may be mended on the other side: what was seen meanwhile waits.
+_UNFIT = (400, 413, 422)
 IDLE_S = 2.0
 
 
@@ -65,6 +68,8 @@ class Poster:
         try:
             reply = self._cloud.events(batch.boot, batch.events, batch.dropped)
         except RefusedError as error:
+            if error.status not in _UNFIT:
+                raise
             self._make_smaller(batch, error)
             return True
         self._limit = MAX_EVENTS
@@ -79,6 +84,8 @@ class Poster:
         try:
             self._send(frame)
         except RefusedError as error:
+            if error.status not in _UNFIT:
+                raise
             log.warning("a sampled frame is given up: %s", error)
         self._frames.remove(frame.path)
         return True

@@ -136,8 +136,9 @@ class Activate(State):
 
     def step(self, agent: Agent) -> State:
         digest = agent.target["digest"]
+        is_urgent = agent.target.get("direction") == BACK
         try:
-            agent.store.activate(digest, agent.target.get("deployment"))
+            agent.store.activate(digest, agent.target.get("deployment"), is_urgent)
         except OSError as error:
             self._predictor.close()
             return Failed("disk", "the switch cannot be written down: %s" % error)
@@ -220,6 +221,10 @@ class Failed(State):
         log.error("the target cannot be activated (%s): %s", self._code, self._detail)
         deployment = agent.target.get("deployment")
         agent.store.refuse(deployment, agent.target["digest"])
+        if agent.target["digest"] == agent.store.pointer.active != agent.loop.digest:
+            # It was to be loaded at the start already, and was not.
+            agent.store.roll_back(self._code, self._detail)
+            agent.store.told()
         agent.wrong_digests = 0
         agent.report("failed", **told({"code": self._code, "detail": self._detail[:400], "deployment": deployment}))
         return Idle()
@@ -229,7 +234,7 @@ class ToFactory(State):
     """Nothing is promoted to this camera, or what was is taken back to nothing."""
 
     def step(self, agent: Agent) -> State:
-        agent.store.activate(None, None)
+        agent.store.activate(None, None, is_urgent=True)
         agent.load_active()
         return Heartbeat()
 

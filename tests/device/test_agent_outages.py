@@ -100,3 +100,14 @@ def test_a_camera_that_is_unplugged_is_opened_again_and_the_agent_goes_on(
     service.promote(*first)
     with Running(tmp_path, service.stand_in.url, open_frames=Unplugged.open) as running:
         until(lambda: Unplugged.opened > 4 and service.verified and len(running.seen) > 5)
+
+
+@pytest.mark.parametrize("digest", ["../../etc", "", "A" * 64, "a" * 65, 7])
+def test_a_target_whose_digest_is_none_decides_nothing(
+    tmp_path: Path, service: Service, first: Made, digest: Any
+) -> None:
+    service.target = {**service.target, "digest": digest, "deployment": "promotion-1"}
+    with Running(tmp_path, service.stand_in.url, factory=first[0]) as running:
+        until(lambda: len(service.stand_in.asked) > 3)
+        assert running.loop.digest == running.store.factory
+    assert not service.reports

@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Iterator, Set
+from typing import Any, Callable, Iterator, Set
 
 import pytest
 
 from device.__main__ import main
-from tests.device.agents import Made, until
+from device.runtime.artifact import digest_of
+from tests.device.agents import Made, packed
+from tests.device.agents import until as until_within
 from tests.device.service_stand_in import Service
 from tests.device.test_station import agent_json
 
@@ -19,6 +21,11 @@ ROOT = Path(__file__).parent.parent.parent
 SIZE = "3m"
 SETTINGS = {"home": "disk/home", "threads": 1, "outbox_mb": 1, "display": {"fifo": "disk/stream"}}
 SAMPLING = {"samplers": ["random"], "share": 1.0, "per_hour": 3600, "per_day": 86400}
+
+
+def until(condition: Callable[[], Any]) -> None:
+    """Processes are started: a busy machine takes its time."""
+    until_within(condition, 90.0)
 
 
 @pytest.fixture
@@ -81,7 +88,8 @@ def test_on_a_full_disk_the_camera_goes_on_and_counts_what_it_loses(
     assert service.reports[-1]["digest"] == running
     (boot,) = service.heard
     numbers = [event["sequence"] for event in service.events]
-    assert sorted([*numbers, *service.dropped[boot]]) == list(range(1, max(numbers) + 1))
+    gone = [number for number in service.dropped[boot] if number < max(numbers)]
+    assert sorted([*numbers, *gone]) == list(range(1, max(numbers) + 1))
     log = (tmp_path / "agent.log").read_text()
     assert "events are dropped, and counted" in log
     assert "No space left on device" in log
@@ -91,8 +99,10 @@ def test_on_a_full_disk_the_camera_goes_on_and_counts_what_it_loses(
 def test_on_a_disk_that_cannot_be_written_to_the_camera_starts_proves_itself_and_says_so(
     tmp_path: Path, disk: Path, service: Service, first: Made, second: Made, capsys: Any
 ) -> None:
+    third = packed(tmp_path, "third")
     running = service.promote(*first)
     config = agent_json(tmp_path, service, capture=SAMPLING, **SETTINGS)
+    assert main(["install-factory", str(config), str(second[0])]) == 0
     agent = started(config)
     until(lambda: service.verified and service.reports[-1]["stage"] == "confirmed")
     agent.terminate()
@@ -105,9 +115,12 @@ def test_on_a_disk_that_cannot_be_written_to_the_camera_starts_proves_itself_and
     agent = started(config)
     try:
         until(lambda: service.verified and lost(service) > 5)
-        service.promote(*second, deployment="promotion-2")
+        service.promote(*third, deployment="promotion-2")
         until(lambda: failures(service) == {"disk"})
         assert service.reports[-1]["digest"] == running
+        # What is taken back goes, even if that cannot be written down.
+        service.take_back_to_factory()
+        until(lambda: service.reports[-1]["digest"] == digest_of(second[0]))
         agent.terminate()
         assert agent.wait(30) == 0
     finally:
