@@ -10,7 +10,7 @@ from chalicelib.domain.counting import DECIDED, NAMES
 from chalicelib.domain.device import Member
 from device.simulate.camera import Camera
 from device.simulate.enrol import made
-from device.simulate.faults import FAULTS, LYING, OFFLINE, REVOKED
+from device.simulate.faults import FAULTS, LYING, OFFLINE, REVOKED, WORSE
 from device.simulate.fleet import Fleet
 
 SHARE_OF_EACH_FAULT = 0.05
@@ -22,6 +22,7 @@ HELD_S = 86_400.0
 SHORT_S = 2.0
 LAST_WAVE = 2
 DAY_S = 86_400.0
+WORSE_S = 180.0
 
 
 def measure_promotion(cameras: int, heartbeat_s: float) -> dict[str, Any]:
@@ -63,7 +64,11 @@ def _second(here: Site, fleet: Fleet, resting: float) -> dict[str, Any]:
     wall_s = time.monotonic() - begun_s
     busy = (fleet.check_ins() - counted) * 60 / wall_s
     ended = here.get(deployment)
+    # Who sees worse than before is noticed after a hundred predictions only; the last wave still soaks.
+    worse = {camera.identity.id for camera in fleet.cameras if camera.fault == WORSE}
+    fleet.wait_until(lambda: here.get(deployment)["counts"]["worse"] >= len(worse), WORSE_S, every_s=2.0)
     fleet.stop()
+    named_worse = here.named(deployment, "worse")
     return {
         "is_everybody_decided": is_decided,
         "wall_s": round(wall_s, 1),
@@ -71,6 +76,9 @@ def _second(here: Site, fleet: Fleet, resting: float) -> dict[str, Any]:
         "checkins_per_min_in_promotion": round(busy),
         "counts": here.get(deployment)["counts"],
         "refusals": fleet.problems(),
+        "worse": len(worse),
+        "worse_named": len(worse & named_worse),
+        "others_named_worse": len(named_worse - worse),
         **_truth(here, deployment, ended["digest"], fleet.cameras),
     }
 

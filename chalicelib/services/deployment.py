@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from chalicelib.domain import fleet_records as records
@@ -23,6 +24,7 @@ from chalicelib.domain.inference import Task
 from chalicelib.domain.plan import EndpointPlan, Plan
 from chalicelib.domain.ports import Clock, Cursor, EndpointRuntime, EndpointState, Index, Put, RecordStore
 from chalicelib.domain.promotion import Act, Action, Move, Note, Wait, decide
+from chalicelib.services.contention import until_settled
 from chalicelib.services.golden_answers import GoldenAnswers
 from chalicelib.services.promotion_facts import PromotionFacts
 from chalicelib.services.promotion_start import PromotionStart
@@ -60,7 +62,8 @@ class Deployments:
         Raises: ModelNotFoundError, IllegalTransitionError, FleetNotFoundError, EmptyFleetError, InvalidPlanError,
         TaskMismatchError, DeviceNotFoundError, NotDistinguishableError, QuotaExceededError.
         """
-        return self.drive(self.start.begin(model_id, plan or Plan(), actor), actor)
+        begun = self._settled(lambda: self.start.begin(model_id, plan or Plan(), actor))
+        return self._driven(begun, actor)
 
     def get(self, deployment_id: str) -> Deployment:
         """Raises: DeploymentNotFoundError."""
@@ -89,6 +92,9 @@ class Deployments:
 
     def pause(self, deployment_id: str, actor: str) -> Deployment:
         """Raises: DeploymentNotFoundError, IllegalTransitionError."""
+        return self._settled(lambda: self._pause(deployment_id, actor))
+
+    def _pause(self, deployment_id: str, actor: str) -> Deployment:
         deployment = self._steerable(deployment_id, "paused", *STEERABLE)
         paused = replace(deployment, state=State.PAUSED, paused_from=deployment.state, paused_at_s=self.clock())
         return self.steps.note(deployment, paused, "deployment.paused", actor)
@@ -98,6 +104,9 @@ class Deployments:
 
         Raises: DeploymentNotFoundError, IllegalTransitionError.
         """
+        return self._driven(self._settled(lambda: self._resume(deployment_id, actor)), actor)
+
+    def _resume(self, deployment_id: str, actor: str) -> Deployment:
         deployment = self._steerable(deployment_id, "resumed", State.PAUSED, State.WAVE)
         going = replace(deployment, confirmed=max(deployment.confirmed, deployment.wave + 1))
         if deployment.state is State.PAUSED and deployment.paused_from is not None:
@@ -105,14 +114,28 @@ class Deployments:
             going = replace(
                 deployment, state=deployment.paused_from, paused_from=None, since_s=deployment.since_s + slept_s
             )
-        return self.drive(self.steps.note(deployment, going, "deployment.resumed", actor), actor)
+        return self.steps.note(deployment, going, "deployment.resumed", actor)
 
     def abort(self, deployment_id: str, actor: str, reason: str) -> Deployment:
         """Take everything back. Raises: DeploymentNotFoundError, IllegalTransitionError."""
+        return self._driven(self._settled(lambda: self._abort(deployment_id, actor, reason)), actor)
+
+    def _abort(self, deployment_id: str, actor: str, reason: str) -> Deployment:
         deployment = self._steerable(deployment_id, "aborted", *STEERABLE, State.PAUSED)
         state = State.FAILED if self._is_before_live(deployment) else State.REVERTING
         why = f"Aborted by {actor}" + (f": {reason}" if reason else ".")
-        return self.drive(self.steps.take(deployment, Move(state, why), actor), actor)
+        return self.steps.take(deployment, Move(state, why), actor)
+
+    def _settled(self, step: Callable[[], Deployment]) -> Deployment:
+        """An admin's word is not lost to the timer, which may have taken a step meanwhile: it is judged anew."""
+        return until_settled(step, self.steps.ledger.pause, lambda error: True)
+
+    def _driven(self, deployment: Deployment, actor: str) -> Deployment:
+        """As far as it goes; where the timer drives it already, as it is now."""
+        try:
+            return self.drive(deployment, actor)
+        except WriteConflictError:
+            return self.get(deployment.id)
 
     def judge(self, deployment_id: str) -> None:
         """After a bad verdict was counted: the abort is decided on the report that trips it."""

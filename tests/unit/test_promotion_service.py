@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -338,3 +340,40 @@ def test_named_cameras_that_cannot_or_may_not_are_refused_and_those_that_say_so_
     world.report(suite, "lens", stage="idle")
     world.check_in(suite, "a")
     assert go_on(world, suite, begun).state is State.SUCCEEDED
+
+
+def meddle(world: World, at: int) -> None:
+    """The timer takes a step of its own just before the write with this number."""
+    write, counted = world.store.write, itertools.count(1)
+
+    def meddled(*writes: Write) -> None:
+        if next(counted) == at:
+            mine = next(
+                each.record.key for each in writes if isinstance(each, Put) and each.record.key.sort == "DEPLOYMENT"
+            )
+            found = world.store.records[mine]
+            world.store.records[mine] = replace(found, version=found.version + 1)
+        write(*writes)
+
+    world.store.write = meddled  # type: ignore[method-assign]
+
+
+def test_a_beginning_that_the_timer_takes_part_in_is_no_conflict() -> None:
+    world, suite = settled("a")
+    meddle(world, at=2)
+    begun = suite.deployments.promote("waste-2", "tester", Plan(NO_ENDPOINT, FleetPlan("kitchen", ALL)))
+    assert begun.id == world.deployments()[-1].id
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "abort"])
+def test_an_admins_word_is_not_lost_to_the_timer(verb: str) -> None:
+    world, suite = settled("a")
+    begun = promote(world, suite, "waste-2")
+    if verb == "resume":
+        suite.deployments.pause(begun.id, "tester")
+    meddle(world, at=1)
+    words = [begun.id, "tester"] + (["no"] if verb == "abort" else [])
+    state = getattr(suite.deployments, verb)(*words).state
+    assert (
+        state in {"pause": (State.PAUSED,), "resume": (State.WAVE,), "abort": (State.REVERTING, State.REVERTED)}[verb]
+    )
