@@ -14,6 +14,7 @@ from cheroot.wsgi import Server
 
 from chalicelib.adapters.embedded.file_server import PREFIX, FileServer
 from chalicelib.adapters.embedded.folder_blobs import FolderBlobs
+from chalicelib.adapters.embedded.memory import give_back_large_blocks
 from chalicelib.adapters.embedded.strict_http import MAX_HEADER_BYTES, Connection, Gateway
 from chalicelib.adapters.embedded.supervisor import Supervisor
 from chalicelib.adapters.embedded.wsgi import Environ, LambdaWsgi, StartResponse
@@ -73,6 +74,7 @@ class EmbeddedServer:
 
 def main() -> int:
     configure_logging()
+    give_back_large_blocks()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

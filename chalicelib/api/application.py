@@ -96,6 +96,8 @@ class BinsightApp(Chalice):
             self._record(_route(event, self.routes), response["statusCode"], (time.perf_counter() - started_s) * 1000)
             return response
         finally:
+            # A thread that waits for its next request would hold the photo of the last one.
+            self.current_request = None
             logger.thread_safe_clear_keys()
 
     def _dispatched(self, event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -133,6 +133,20 @@ def test_nothing_fails_hangs_or_fills_the_memory_when_it_all_comes_at_once(servi
     assert memory.peak_mb < MAX_RESIDENT_MB
 
 
+def test_large_photos_at_once_leave_no_memory_behind(service: Running) -> None:
+    photo = PHOTO + bytes(9_000_000)
+    document = {"image": base64.b64encode(photo).decode()}
+    asks = [lambda: service.client.call("POST", "/classify", photo), lambda: service.client.post("/classify", document)]
+    with watched(service.process.pid) as memory, ThreadPoolExecutor(AT_ONCE) as pool:
+        before_mb = memory.peak_mb
+        answers = list(pool.map(lambda ask: ask(), asks * 8))
+    afterwards = Memory(service.process.pid)
+    afterwards.sample()
+    print(f"{before_mb:.0f} MB, {memory.peak_mb:.0f} MB at the most, {afterwards.peak_mb:.0f} MB afterwards")
+    assert {answer.status for answer in answers} == {200}
+    assert afterwards.peak_mb < before_mb + 40
+
+
 def test_the_service_is_well_afterwards_and_has_nothing_to_report(service: Running) -> None:
     assert service.client.call("POST", "/classify", PHOTO).json()["label"] == "landfill"
     lines = [json.loads(line) for line in service.written().splitlines() if line.startswith("{")]
