@@ -104,7 +104,8 @@ class BinsightApp(Chalice):
         method, resource = event["requestContext"]["httpMethod"], event["requestContext"]["resourcePath"]
         methods = self.routes.get(resource)
         if methods is None:
-            return self._refusal(RouteNotFoundError(f"There is no {event.get('path', resource)}; see /openapi.yaml."))
+            path = str(event.get("path", resource))[:200]
+            return self._refusal(RouteNotFoundError(f"There is no {path}; see /openapi.yaml."))
         if method == "OPTIONS":
             return {"statusCode": 204, "headers": {"Allow": _allowed(methods)}, "body": ""}
         if method not in methods:

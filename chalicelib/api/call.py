@@ -14,7 +14,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from chalicelib.domain.access import AccessKey
-from chalicelib.domain.errors import InvalidFieldError, InvalidQueryError, MalformedBodyError, PayloadTooLargeError
+from chalicelib.domain.errors import (
+    InvalidFieldError,
+    InvalidQueryError,
+    MalformedBodyError,
+    PayloadTooLargeError,
+    UnsupportedMediaTypeError,
+)
 from chalicelib.domain.ports import Cursor
 from chalicelib.services.suite import Services
 
@@ -22,6 +28,7 @@ T = TypeVar("T", bound=BaseModel)
 DEFAULT_PAGE = 50
 MAX_PAGE = 200
 MAX_FIELD_ERRORS = 20
+PACKED = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"})
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,8 @@ class Call:
 
     @property
     def body(self) -> bytes:
-        """Raises: PayloadTooLargeError, MalformedBodyError."""
+        """Raises: PayloadTooLargeError, MalformedBodyError, UnsupportedMediaTypeError."""
+        self._refuse_packed()
         limit = self.request.context.get("bodyLimitExceeded")
         if limit is not None:
             raise PayloadTooLargeError(
@@ -63,6 +71,12 @@ class Call:
         except (binascii.Error, ValueError) as error:
             raise MalformedBodyError("The body is not the base64 that the gateway announced; send it again.") from error
         return body.encode() if isinstance(body, str) else bytes(body)
+
+    def _refuse_packed(self) -> None:
+        codings = str(self.request.headers.get("content-encoding", "")).lower().split(",")
+        packed = PACKED.intersection(coding.strip() for coding in codings)
+        if packed:
+            raise UnsupportedMediaTypeError(f"Bodies are read as they are; send this one without {min(packed)}.")
 
     def parsed(self, schema: type[T]) -> T:
         """The JSON body as `schema`. Raises: MalformedBodyError, InvalidFieldError naming every field at fault."""
@@ -85,9 +99,12 @@ class Call:
             raise MalformedBodyError(f"The body is not JSON: {error}.") from error
 
     def query(self, name: str) -> str | None:
-        """The last value of a query parameter."""
-        values: Mapping[str, list[str]] = self.request.to_original_event()["multiValueQueryStringParameters"] or {}
-        return values[name][-1] if values.get(name) else None
+        """Raises: InvalidQueryError when it is given twice: nobody could say which one is meant."""
+        given: Mapping[str, list[str]] = self.request.to_original_event()["multiValueQueryStringParameters"] or {}
+        values = given.get(name) or []
+        if len(values) > 1:
+            raise InvalidQueryError(f"'{name}' is given {len(values)} times; give it once.")
+        return values[0] if values else None
 
     def refuse_other_queries(self, *known: str) -> None:
         """A filter that is misspelt must not answer as if it were not there. Raises: InvalidQueryError."""

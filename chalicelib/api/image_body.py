@@ -7,7 +7,7 @@ import binascii
 from dataclasses import dataclass
 from io import BytesIO
 
-from multipart import MultipartError, MultipartParser, ParserLimitReached, parse_options_header
+from multipart import MultipartError, MultipartParser, parse_options_header
 
 from chalicelib.api.call import Call
 from chalicelib.api.schemas import PhotoDocument
@@ -76,12 +76,8 @@ def _parts(call: Call, body: bytes) -> list[Photo]:
         raise MalformedBodyError("multipart/form-data needs its boundary in Content-Type; let your HTTP client set it.")
     try:
         return _read_parts(body, boundary)
-    except ParserLimitReached as error:
-        raise PayloadTooLargeError(
-            f"At most {MAX_PHOTOS} photos fit into one request; send the others in another.", upload="/uploads"
-        ) from error
     except MultipartError as error:
-        raise MalformedBodyError(f"The multipart body cannot be read ({error}).") from error
+        raise MalformedBodyError(f"The multipart body cannot be read ({_reason(error)}).") from error
 
 
 def _read_parts(body: bytes, boundary: str) -> list[Photo]:
@@ -91,11 +87,22 @@ def _read_parts(body: bytes, boundary: str) -> list[Photo]:
         boundary,
         len(body),
         strict=True,
-        part_limit=MAX_PHOTOS,
+        part_limit=MAX_PHOTOS + 1,
         spool_limit=in_memory,
         memory_limit=in_memory,
     )
-    photos = [Photo(part.filename or part.name, part.raw) for part in parser.parts()]
+    photos: list[Photo] = []
+    for part in parser:
+        if len(photos) == MAX_PHOTOS:
+            raise PayloadTooLargeError(
+                f"At most {MAX_PHOTOS} photos fit into one request; send the others in another.", upload="/uploads"
+            )
+        photos.append(Photo(part.filename or part.name, part.raw))
     if not photos:
         raise MalformedBodyError("The multipart body has no part; send the photo as a file field.")
     return photos
+
+
+def _reason(error: MultipartError) -> str:
+    is_name = any(isinstance(each, UnicodeDecodeError) for each in error.args)
+    return "the header of a part is not UTF-8" if is_name else str(error)

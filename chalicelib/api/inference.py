@@ -10,6 +10,7 @@ from chalicelib.api.answers import json_answer
 from chalicelib.api.blueprint import Api
 from chalicelib.api.call import Call
 from chalicelib.api.image_body import photos_of
+from chalicelib.api.model_id import checked_model_id
 from chalicelib.api.problems import problem_json
 from chalicelib.domain.access import Scope
 from chalicelib.domain.errors import BinsightError, InvalidQueryError
@@ -59,12 +60,13 @@ def _one_of_many(call: Call, question: Question, photo: bytes, deadline_s: float
 
 
 def _question(call: Call, task: Task) -> Question:
-    """Raises: InvalidQueryError."""
+    """Raises: InvalidQueryError, ModelNotFoundError."""
     call.refuse_other_queries("expected", "model", "reference")
     reference = call.query("reference")
     if reference is not None and not 1 <= len(reference) <= MAX_REFERENCE:
         raise InvalidQueryError(f"reference has 1 to {MAX_REFERENCE} characters.")
-    return Question(task, call.query("model"), _expected(call, task), reference)
+    model = call.query("model")
+    return Question(task, None if model is None else checked_model_id(model), _expected(call, task), reference)
 
 
 def _expected(call: Call, task: Task) -> int | None:

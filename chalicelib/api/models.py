@@ -11,10 +11,11 @@ from chalice.app import Response
 from chalicelib.api.answers import json_answer, text_answer
 from chalicelib.api.blueprint import Api, Once
 from chalicelib.api.call import Call, page_json
+from chalicelib.api.model_id import checked_model_id
 from chalicelib.api.model_json import model_detail_json, model_json
 from chalicelib.api.schemas import Approval, Body, Decision, NewModel, NewTraining, RecordedJob
 from chalicelib.domain.access import Scope
-from chalicelib.domain.errors import InvalidQueryError, ModelNotFoundError, WriteConflictError
+from chalicelib.domain.errors import InvalidQueryError, WriteConflictError
 from chalicelib.domain.inference import Task
 from chalicelib.domain.model import Model, ModelState
 from chalicelib.domain.model_listing import ModelFilter
@@ -24,7 +25,6 @@ api = Api(__name__)
 E = TypeVar("E", Task, ModelState)
 ARTIFACT_URL_S = 900
 WAYS: Mapping[str, type[Body]] = {"job": NewTraining, "training_job": RecordedJob, "upload": NewModel}
-MODEL_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,74}")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 CARDS = {"markdown": ("md", "text/markdown; charset=utf-8"), "html": ("html", "text/html; charset=utf-8")}
 # A card may come from anywhere: it is shown, and can do nothing.
@@ -57,7 +57,7 @@ def list_(call: Call) -> Response:
 
 @api.endpoint("GET", "/models/{model_id}", Scope.INFERENCE)
 def get(call: Call, model_id: str) -> Response:
-    model = call.services.models.get(_checked(model_id))
+    model = call.services.models.get(checked_model_id(model_id))
     return json_answer(model_detail_json(model, call.services.models.alias(model.task)))
 
 
@@ -67,45 +67,45 @@ def card(call: Call, model_id: str) -> Response:
     if form not in CARDS:
         raise InvalidQueryError(f"format={form[:80]!r} is none of {', '.join(CARDS)}.")
     ending, content_type = CARDS[form]
-    response = text_answer(call.services.models.card(_checked(model_id), ending), content_type)
+    response = text_answer(call.services.models.card(checked_model_id(model_id), ending), content_type)
     response.headers["Content-Security-Policy"] = CARD_POLICY
     return response
 
 
 @api.endpoint("GET", "/models/{model_id}/artifact", Scope.ADMIN)
 def artifact(call: Call, model_id: str) -> Response:
-    url = call.services.models.artifact_url(_checked(model_id), ARTIFACT_URL_S)
+    url = call.services.models.artifact_url(checked_model_id(model_id), ARTIFACT_URL_S)
     return json_answer({"url": url, "expires_in_s": ARTIFACT_URL_S})
 
 
 @api.endpoint("GET", "/models/{model_id}/compare/{other_id}", Scope.ADMIN)
 def compare(call: Call, model_id: str, other_id: str) -> Response:
-    return json_answer(call.services.models.compare(_checked(model_id), _checked(other_id)))
+    return json_answer(call.services.models.compare(checked_model_id(model_id), checked_model_id(other_id)))
 
 
 @api.endpoint("POST", "/models/{model_id}/approve", Scope.ADMIN, Once(_moved))
 def approve(call: Call, model_id: str) -> Response:
     body = call.parsed(Approval)
-    model = call.services.models.approve(_checked(model_id), call.actor, body.reason, body.override)
+    model = call.services.models.approve(checked_model_id(model_id), call.actor, body.reason, body.override)
     return json_answer(model_json(model))
 
 
 @api.endpoint("POST", "/models/{model_id}/reject", Scope.ADMIN, Once(_moved))
 def reject(call: Call, model_id: str) -> Response:
     reason = call.parsed(Decision).reason
-    return json_answer(model_json(call.services.models.reject(_checked(model_id), call.actor, reason)))
+    return json_answer(model_json(call.services.models.reject(checked_model_id(model_id), call.actor, reason)))
 
 
 @api.endpoint("POST", "/models/{model_id}/stop", Scope.ADMIN, Once(_moved))
 def stop(call: Call, model_id: str) -> Response:
     call.parsed(Decision)
-    return json_answer(model_json(call.services.training.stop(_checked(model_id), call.actor)), status=202)
+    return json_answer(model_json(call.services.training.stop(checked_model_id(model_id), call.actor)), status=202)
 
 
 @api.endpoint("POST", "/models/{model_id}/retire", Scope.ADMIN, Once(_moved))
 def retire(call: Call, model_id: str) -> Response:
     reason = call.parsed(Decision).reason
-    return json_answer(model_json(call.services.models.retire(_checked(model_id), call.actor, reason)))
+    return json_answer(model_json(call.services.models.retire(checked_model_id(model_id), call.actor, reason)))
 
 
 def _started(call: Call, body: NewTraining) -> Model:
@@ -139,15 +139,6 @@ MAKERS: Mapping[type[Body], Callable[[Call, Any], Model]] = {
     RecordedJob: _recorded,
     NewModel: _uploaded,
 }
-
-
-def _checked(model_id: str) -> str:
-    """Raises: ModelNotFoundError for what no id looks like; whatever else it is, it never reaches the store."""
-    if not MODEL_ID.fullmatch(model_id):
-        raise ModelNotFoundError(
-            "No model has such an id: ids are made of a-z, 0-9 and hyphens. GET /models lists them."
-        )
-    return model_id
 
 
 def _name(call: Call) -> str | None:

@@ -75,9 +75,10 @@ def test_a_photo_in_base64_is_classified(app: BinsightApp, content_type: str | N
     assert not response.get("isBase64Encoded")
 
 
-def test_the_last_of_several_query_values_counts(app: BinsightApp) -> None:
-    event = gateway_event("POST", "/classify", PHOTO, authorized(), {"model": ["none", "waste-1"]})
-    assert json.loads(app(event, None)["body"])["model"]["id"] == "waste-1"
+@pytest.mark.parametrize(("models", "status"), [(["waste-1"], 200), (["none", "waste-1"], 400)])
+def test_one_query_value_counts_and_of_several_none_does(app: BinsightApp, models: list[str], status: int) -> None:
+    response = app(gateway_event("POST", "/classify", PHOTO, authorized(), {"model": models}), None)
+    assert response["statusCode"] == status
 
 
 def test_the_gateways_request_id_is_answered(app: BinsightApp) -> None:
