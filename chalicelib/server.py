@@ -43,7 +43,7 @@ class EmbeddedServer:
     def __init__(self, settings: Settings, services: Services) -> None:
         app = create_app(lambda: services, settings.cors_origin)
         self._api = LambdaWsgi(app, list(app.routes), settings.max_body_bytes)
-        self._files = FileServer(cast(FolderBlobs, services.uploads.blobs), services.uploads.get)
+        self._files = FileServer(cast(FolderBlobs, services.uploads.blobs), services.uploads.get, settings.cors_origin)
         self._http = Server((settings.host, settings.port), self._route, numthreads=THREADS)
         self._http.shutdown_timeout = STOP_TIMEOUT_S
         self._http.timeout = SOCKET_TIMEOUT_S

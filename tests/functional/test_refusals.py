@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 import zlib
@@ -9,6 +10,7 @@ import zlib
 import pytest
 
 from tests.device.models import RED, jpeg, plain, png
+from tests.functional.client import path_of
 from tests.functional.service import Service, running, settings_of
 
 MB = 1024 * 1024
@@ -164,6 +166,30 @@ def test_a_configured_origin_may_call_from_a_browser(tmp_path) -> None:
         assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
         refused = service.stranger.call("POST", "/classify", b"")
         assert refused.headers["access-control-allow-origin"] == "https://app.example"
+
+
+def test_a_configured_origin_may_send_its_upload_from_a_browser(tmp_path) -> None:
+    photo = jpeg(plain(RED))
+    terms = {"bytes": len(photo), "sha256": hashlib.sha256(photo).hexdigest(), "content_type": "image/jpeg"}
+    with running(settings_of(tmp_path, BINSIGHT_CORS_ORIGIN="https://app.example")) as service:
+        target = service.client.post("/uploads", terms).json()
+        preflight = service.stranger.call("OPTIONS", path_of(target["url"]), headers={"Origin": "https://app.example"})
+        refused = service.stranger.put(target["url"], bytes(len(photo)), target["headers"])
+        stored = service.stranger.put(target["url"], photo, target["headers"])
+    assert (preflight.status, preflight.body) == (204, b"")
+    assert "PUT" in preflight.headers["access-control-allow-methods"]
+    allowed = preflight.headers["access-control-allow-headers"].lower()
+    assert all(name in allowed for name in ("content-type", "if-none-match"))
+    assert (refused.status, stored.status) == (400, 200)
+    for answer in (preflight, refused, stored):
+        assert answer.headers["access-control-allow-origin"] == "https://app.example"
+
+
+def test_a_files_address_says_what_it_takes(serving: Service) -> None:
+    asked, refused = (serving.stranger.call(method, "/files/uploads/x") for method in ("OPTIONS", "POST"))
+    assert (asked.status, refused.status) == (204, 405)
+    assert asked.headers["allow"] == refused.headers["allow"] == "GET, HEAD, OPTIONS, PUT"
+    assert not [name for name in asked.headers if name.startswith("access-control")]
 
 
 def test_without_an_origin_no_other_site_may_read_answers(serving: Service) -> None:

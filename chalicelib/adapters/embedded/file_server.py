@@ -19,6 +19,7 @@ from chalicelib.domain.upload import Upload
 
 PREFIX = "/files/"
 CHUNK = 256 * 1024
+ALLOW = ("Allow", "GET, HEAD, OPTIONS, PUT")
 DIGITS = re.compile("[0-9]{1,12}")
 
 
@@ -30,11 +31,18 @@ class FileRefusedError(Exception):
 
 
 class FileServer:
-    def __init__(self, blobs: FolderBlobs, announced: Callable[[str], Upload]) -> None:
+    def __init__(self, blobs: FolderBlobs, announced: Callable[[str], Upload], cors_origin: str | None = None) -> None:
         self._blobs = blobs
         self._announced = announced
+        self._cors = _cors(cors_origin)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]]) -> Any:
+            return start_response(status, headers + self._cors)
+
+        return self._guarded(environ, start)
+
+    def _guarded(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
             return self._answer(environ, start_response)
         except (FileRefusedError, BinsightError) as error:
@@ -43,6 +51,9 @@ class FileServer:
 
     def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         method, name = environ["REQUEST_METHOD"], environ["PATH_INFO"][len(PREFIX) :]
+        if method == "OPTIONS":
+            start_response("204 No Content", [ALLOW])
+            return []
         if method not in ("GET", "HEAD", "PUT"):
             raise FileRefusedError("405 Method Not Allowed", "Files take GET, HEAD and PUT.")
         self._check_signature("PUT" if method == "PUT" else "GET", name, environ)
@@ -107,6 +118,19 @@ class FileServer:
         return _chunks(stream, first, last - first + 1)
 
 
+def _cors(origin: str | None) -> list[tuple[str, str]]:
+    """What a browser must hear before a page of that origin may send an upload; the bucket's own rules on AWS."""
+    if not origin:
+        return []
+    return [
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Allow-Methods", "GET, HEAD, PUT"),
+        ("Access-Control-Allow-Headers", "Content-Type, If-Match, If-None-Match, Range"),
+        ("Access-Control-Expose-Headers", "Content-Range, ETag"),
+        ("Access-Control-Max-Age", "600"),
+    ]
+
+
 def _receive(stream: BinaryIO, size: int, target: Path) -> str:
     digest, left = hashlib.sha256(), size
     with target.open("wb") as copy:
@@ -147,5 +171,6 @@ def _refuse(start_response: StartResponse, status: str, detail: str) -> list[byt
     code, _, title = status.partition(" ")
     problem: dict[str, Any] = {"type": "about:blank", "title": title, "status": int(code), "detail": detail}
     body = json.dumps(problem).encode()
-    start_response(status, [("Content-Type", "application/problem+json"), ("Content-Length", str(len(body)))])
+    headers = [("Content-Type", "application/problem+json"), ("Content-Length", str(len(body)))]
+    start_response(status, [*headers, ALLOW] if code == "405" else headers)
     return [body]
