@@ -10,6 +10,7 @@ from __future__ import annotations
 import faulthandler
 import logging
 import re
+import sys
 import threading
 import traceback
 from pathlib import Path
@@ -53,12 +54,22 @@ class CrashRecord:
 
     def note_exception(self) -> None:
         """Of a thread that ends with what nobody expected; called where it is handled."""
-        if self._file is None:
-            return
         told = traceback.format_exc().replace("\n\n", "\n")
-        words = "Current thread %s\n%s" % (threading.current_thread().name, told)
+        self._write("Current thread %s\n%s" % (threading.current_thread().name, told))
+
+    def note_hang(self) -> None:
+        """What every thread is at, when one of them does not come back."""
+        names = {thread.ident: thread.name for thread in threading.enumerate()}
+        told = [
+            "Thread %s\n%s" % (names.get(number, number), "".join(traceback.format_stack(frame)))
+            for number, frame in sys._current_frames().items()
+        ]
+        self._write("Fatal: the frame loop hangs\n\n" + "\n".join(told))
+
+    def _write(self, words: str) -> None:
         try:
-            self._file.write(words.encode())
+            if self._file is not None:
+                self._file.write(words.encode())
         except OSError as error:
             log.error("the crash cannot be written down: %s", error)
 

@@ -28,6 +28,7 @@ from device.outbox import Outbox
 from device.posting import Poster
 from device.transport import Transport
 from device.update_loop import UpdateLoop
+from device.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 # Of the outbox' bytes: frames go first anyway, but they need not fill the disk before.
@@ -57,9 +58,11 @@ class Station:
         self.agent = Agent(home, cloud, self.store, self.loop, self.boot, self.outbox, config.engine)
         self.updates = UpdateLoop(self.agent)
         self.poster = Poster(cloud, self.outbox, spool)
+        self.watchdog = Watchdog(self.loop, self._note_hang)
         self._threads = [
             threading.Thread(target=guarded(self.updates.run, self._note_crash), name="agent", daemon=True),
             threading.Thread(target=guarded(self.poster.run, self._note_crash), name="poster", daemon=True),
+            threading.Thread(target=guarded(self.watchdog.run, self._note_crash), name="watchdog", daemon=True),
         ]
 
     def start(self) -> None:
@@ -71,6 +74,7 @@ class Station:
         log.info("boot %s; model %s", self.boot.id, (self.loop.digest or "none yet")[:12])
 
     def stop(self) -> None:
+        self.watchdog.stop()
         self.agent.stop()
         self.poster.stop()
         self.loop.stop()
@@ -90,6 +94,10 @@ class Station:
 
     def _note_crash(self) -> None:
         self.crashes.note_exception()
+        self.crashed.set()
+
+    def _note_hang(self) -> None:
+        self.crashes.note_hang()
         self.crashed.set()
 
     def _watchers(

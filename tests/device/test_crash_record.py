@@ -7,14 +7,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from device.config import example
 from device.crash_record import CrashRecord, blames_the_model, gist
 from device.model_store import MAX_CRASHES, ModelStore
-from tests.device.agents import KEY, Made, until
+from device.runtime.engines import EngineError
+from device.watchdog import Watchdog
+from tests.device.agents import KEY, Made, Running, until
 from tests.device.models import RED, plain, png
 from tests.device.service_stand_in import Service
 
@@ -129,6 +133,49 @@ def test_a_confirmed_model_that_begins_to_crash_is_rolled_back_and_named(
     assert (told["failure"]["code"], told["deployment"], told["digest"]) == ("crash_loop", "promotion-2", good)
     assert "Segmentation fault" in told["failure"]["detail"]
     assert service.reports[-1]["digest"] == good
+
+
+class Hanging:
+    """A GPU that does not come back."""
+
+    def __init__(self) -> None:
+        self.is_asked, self.comes_back = threading.Event(), threading.Event()
+
+    def __call__(self, tensor: Any) -> Any:
+        self.is_asked.set()
+        self.comes_back.wait(30)
+        raise EngineError("it came back")
+
+
+def test_an_engine_that_hangs_is_noticed_and_blamed(tmp_path: Path, service: Service, first: Made) -> None:
+    hangs, noticed = Hanging(), threading.Event()
+    with Running(tmp_path, service.stand_in.url, factory=first[0]) as running:
+        until(lambda: running.loop.predictor)
+        running.loop.predictor.engine.run = hangs  # type: ignore[union-attr, method-assign]
+        assert hangs.is_asked.wait(10)
+        Watchdog(running.loop, noticed.set, 0.01, 0.2).run()
+        assert noticed.is_set()
+        record = CrashRecord(tmp_path / "crash.txt")
+        record.watch()
+        record.note_hang()
+        record.stop()
+        hangs.comes_back.set()
+    assert gist(record.last_words()) == "Fatal: the frame loop hangs"
+    # The engine of the test stands in this file; another one's stands where engines do.
+    assert "test_crash_record.py" in record.last_words()
+    assert blames_the_model(record.last_words())
+
+
+@pytest.mark.parametrize("has_model", [True, False])
+def test_a_loop_that_goes_round_is_left_alone(tmp_path: Path, service: Service, first: Made, has_model: bool) -> None:
+    noticed = threading.Event()
+    with Running(tmp_path, service.stand_in.url, factory=first[0] if has_model else None) as running:
+        watchdog = Watchdog(running.loop, noticed.set, 0.01, 20.0)
+        thread = threading.Thread(target=watchdog.run)
+        thread.start()
+        assert not noticed.wait(0.5)
+        watchdog.stop()
+        thread.join()
 
 
 def agent_json(folder: Path, url: str) -> Path:
