@@ -29,6 +29,8 @@ from device.version import VERSION
 log = logging.getLogger(__name__)
 FIRST_CHECK_S = 60.0
 LASTED_AFTER_S = 300.0
+# A card is worn out by a file that is written with every check.
+COUNTERS_EVERY_S = 300.0
 # Becomes a folder's name.
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 TARGET_MEMBERS = ("deployment", "direction", "model", "digest", "nonce", "golden", "next_check_s")
@@ -62,7 +64,7 @@ class Agent:
         self._reporter = Reporter(cloud, boot, self._description)
         self._stopping = threading.Event()
         self._trouble = Trouble(log, "the counters cannot be kept: %s")
-        self._started_at_s = time.monotonic()
+        self._started_at_s = self._counters_at_s = time.monotonic()
 
     @property
     def runs_factory(self) -> bool:
@@ -133,9 +135,12 @@ class Agent:
 
     def look_after_itself(self) -> None:
         """What is due now and then."""
-        if time.monotonic() - self._started_at_s > LASTED_AFTER_S:
+        now_s = time.monotonic()
+        if now_s - self._started_at_s > LASTED_AFTER_S:
             self.store.lasted()
-        self.keep_counters()
+        if now_s - self._counters_at_s > COUNTERS_EVERY_S:
+            self._counters_at_s = now_s
+            self.keep_counters()
 
     def keep_counters(self) -> None:
         if self.loop.digest is None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, List
+
+import pytest
 
 from device.camera import Camera, CameraError
+from device.durable import write_whole
 from device.runtime.artifact import pack
 from tests.device.agents import Made, Running, until
 from tests.device.service_stand_in import Service
@@ -74,6 +77,25 @@ def test_counters_go_on_over_a_restart_with_the_same_model(tmp_path: Path, servi
     with Running(tmp_path, service.stand_in.url) as again:
         until(lambda: len(again.seen) > 2)
         assert again.loop.tally.counters()["predictions"] >= kept
+
+
+def test_checks_write_nothing_while_nothing_changes(
+    tmp_path: Path, service: Service, first: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every minute, for years, on a card."""
+    service.promote(*first)
+    written: List[str] = []
+
+    def noted(path: Path, data: bytes) -> None:
+        written.append(path.name)
+        write_whole(path, data)
+
+    with Running(tmp_path, service.stand_in.url) as running:
+        until(lambda: service.verified and not running.store.pointer.provisional)
+        monkeypatch.setattr("device.durable.write_whole", noted)
+        heard = len(service.reports)
+        until(lambda: len(service.reports) > heard + 20)
+    assert written == []
 
 
 def test_heartbeats_carry_scene_versions_and_outbox(tmp_path: Path, service: Service, first: Made) -> None:
