@@ -224,7 +224,12 @@ class EndpointStatus:
 
 
 class EndpointRuntime(ABC):
-    """Where models answer: SageMaker endpoints, or this process."""
+    """Where models answer: SageMaker endpoints, or this process.
+
+    answers_for_any: it answers for models too that no endpoint was made for.
+    """
+
+    answers_for_any = True
 
     @abstractmethod
     def capacity(self) -> Capacity | None:

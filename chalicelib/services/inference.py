@@ -138,14 +138,22 @@ class Inference:
                 legal=[ModelState.APPROVED.value],
             )
         live = self._live_as(model.task, model_id)
+        if live is None and not self.runtime.answers_for_any:
+            raise IllegalTransitionError(
+                f"Model {model.id} has no endpoint: what is promoted answers here, its canary, and the one before it. "
+                f"Promote it with POST /deploy.",
+                state=model.state.value,
+                legal=[],
+            )
         return live or model.served_at(f"binsight-pinned-{model_id}")
 
     def _live_as(self, task: Task, model_id: str) -> ServedModel | None:
         try:
-            promoted = self.promoted(task)
+            alias = self.aliases.get(task, lambda: self._alias(task))
         except (NoPromotedModelError, ModelTakenBackError):
             return None
-        return promoted if promoted.model_id == model_id else None
+        live = (alias.primary, alias.canary, alias.previous)
+        return next((served for served in live if served and served.model_id == model_id), None)
 
 
 def answer_json(answered: Answered) -> dict[str, Any]:

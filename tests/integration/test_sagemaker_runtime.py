@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from chalicelib.adapters.aws.invocation import MAX_REPLY_BYTES, MAX_TRIES, Invocation
+from chalicelib.adapters.aws.invocation import MAX_REPLY_BYTES, MAX_TRIES, PAUSE_S, Invocation
 from chalicelib.adapters.aws.sagemaker_runtime import SageMakerRuntime
 from chalicelib.domain.errors import (
     EndpointFailedError,
@@ -149,6 +149,19 @@ class TestInvocations:
         server.replies = [refused]
         check_refusal(runtime, served, problem)
         assert len(server.asked) == MAX_TRIES
+
+    def test_pauses_differ_and_grow_to_a_limit(
+        self, server: SageMakerServer, runtime: SageMakerRuntime, served: ServedModel, pauses: list[float]
+    ) -> None:
+        """Callers who were throttled together must not come back together."""
+        server.replies = [THROTTLE]
+        for _ in range(12):
+            check_refusal(runtime, served, EndpointThrottledError)
+        tries = [pauses[start :: MAX_TRIES - 1] for start in range(MAX_TRIES - 1)]
+        assert len(set(pauses)) == len(pauses) == 12 * (MAX_TRIES - 1)
+        limits = [PAUSE_S * 2**tried for tried in range(1, MAX_TRIES)]
+        assert all(0 <= pause <= limit for each, limit in zip(tries, limits, strict=True) for pause in each)
+        assert sum(tries[-1]) > sum(tries[0])
 
     @pytest.mark.parametrize(
         ("refused", "problem"),
