@@ -12,9 +12,12 @@ import pytest
 
 from device.__main__ import main
 from device.runtime.artifact import digest_of
+from device.runtime.engines import EngineError
+from device.runtime.predictor import Predictor
 from tests.device.agents import Made, packed
 from tests.device.agents import until as until_within
 from tests.device.service_stand_in import Service
+from tests.device.test_awscam_engine import camera_model
 from tests.device.test_station import agent_json
 
 ROOT = Path(__file__).parent.parent.parent
@@ -144,6 +147,18 @@ def test_a_command_for_which_there_is_no_room_says_so_in_a_line(
     said = capsys.readouterr().err
     assert said.startswith("device: ")
     assert "No space left" in said or "MB are free" in said
+
+
+def test_a_conversion_for_which_there_is_no_room_is_an_engines_error_and_is_done_when_there_is(
+    tmp_path: Path, disk: Path, deeplens: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("device.runtime.engines.awscam_engine.ARTIFACTS", disk)
+    monkeypatch.setenv("BINSIGHT_AWSCAM_ARTIFACTS", str(disk))
+    slot, filler = camera_model(tmp_path / "model"), filled(disk)
+    with pytest.raises(EngineError, match="No space left"):
+        Predictor.load(slot, "awscam")
+    filler.unlink()
+    Predictor.load(slot, "awscam").self_test()
 
 
 def test_a_counter_that_was_half_written_is_a_first_counter(tmp_path: Path, service: Service, first: Made) -> None:
