@@ -21,8 +21,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 TEMPERATURES = np.geomspace(0.2, 5.0, 161)
-WANTED_PRECISION = 0.9
-KEPT_RIGHT_ANSWERS = 0.85  # a threshold gives up no more right answers of its class than the rest
+WANTED_PRECISION = 0.95
+KEPT_RIGHT_ANSWERS = 0.8  # a threshold gives up no more right answers of its class than the rest
 LOWEST_THRESHOLD = 0.4
 MARGIN_QUANTILE = 0.03
 MARGIN_RANGE = (0.05, 0.2)
@@ -97,7 +97,7 @@ def _log_loss(probabilities: Floats, targets: Ints) -> float:
 
 
 def class_thresholds(calibrated: Floats, targets: Ints) -> list[float]:
-    """Per class the lowest confidence from which nine of ten answers are right, where that costs few right ones."""
+    """Per class the lowest confidence from which 19 of 20 answers are right, where that costs few right ones."""
     answers, confidence = calibrated.argmax(axis=1), calibrated.max(axis=1)
     return [
         _threshold(confidence[answers == label], targets[answers == label] == label)

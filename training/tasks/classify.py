@@ -95,7 +95,7 @@ CLASSIFY = Task(
         "optimizer": "adam",
         "learning_rate": "0.003",
         "weight_decay": "0.1",
-        "label_smoothing": "0",
+        "label_smoothing": "0.1",
         "epochs": "40",
         "keep": "last",
         "pooled_stages": "3",
