@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -214,3 +215,17 @@ def test_the_first_of_two_requests_is_answered_before_the_second(serving: Servic
         first, second = connection.answer(), connection.answer()
     assert re.match("landfill", first.json()["label"])
     assert json.loads(second.body) == {"status": "ok"}
+
+
+def test_a_refused_client_that_goes_on_and_on_is_left(serving: Service) -> None:
+    with wire(serving) as connection:
+        connection.send(BROKEN["a length that is no number"])
+        is_a_problem(connection.answer(), 400)
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            go_on_and_on(connection)
+
+
+def go_on_and_on(connection: Wire) -> None:
+    while True:
+        connection.send(b"more")
+        time.sleep(0.05)

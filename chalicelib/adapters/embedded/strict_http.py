@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import socket
+import time
 from http import HTTPStatus
 from typing import Any
 
@@ -18,7 +19,6 @@ MAX_HEADER_BYTES = 64 * 1024
 LENGTH = re.compile(rb"[0-9]{1,15}")
 ONCE = (b"Content-Length", b"Transfer-Encoding", b"Host")
 LINGER_S = 1.0
-LINGER_BYTES = 64 * 1024 * 1024
 
 
 class Headers(dict[bytes, bytes]):
@@ -86,12 +86,13 @@ class Request(HTTPRequest):
 
     def _linger(self) -> None:
         """A connection that is closed with bytes unread is reset, and the answer is lost on its way."""
-        left = LINGER_BYTES
+        end_s = time.monotonic() + LINGER_S
         with contextlib.suppress(OSError):
             self.conn.socket.shutdown(socket.SHUT_WR)
-            self.conn.socket.settimeout(LINGER_S)
-            while left > 0 and (received := self.conn.socket.recv(PIECE_BYTES)):
-                left -= len(received)
+            while (left_s := end_s - time.monotonic()) > 0:
+                self.conn.socket.settimeout(left_s)
+                if not self.conn.socket.recv(PIECE_BYTES):
+                    break
 
 
 class Gateway(Gateway_10):
