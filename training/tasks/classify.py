@@ -96,7 +96,7 @@ CLASSIFY = Task(
         "learning_rate": "0.003",
         "weight_decay": "0.1",
         "label_smoothing": "0.1",
-        "epochs": "40",
+        "epochs": "150",
         "keep": "last",
         "pooled_stages": "3",
         "standardize": "1",
