@@ -14,7 +14,7 @@ from device.camera import CameraError
 from device.cloud_errors import CloudError
 from device.config import ConfigError, example, read_config
 from device.doctor import examine
-from device.durable import write_whole
+from device.durable import read_json, write_whole
 from device.engine_choice import CPU, PROCESSORS, EngineChoice
 from device.enrolment import enrol
 from device.model_store import ModelStore
@@ -61,18 +61,26 @@ def capture(options: argparse.Namespace) -> int:
 def enrol_camera(options: argparse.Namespace) -> int:
     """The code comes from the environment or the standard input, so that it stands in no list of processes."""
     code = os.environ.get("BINSIGHT_CODE") or sys.stdin.readline().strip()
-    folder = options.config.parent
-    os.umask(0o077)
     device, key = enrol(options.service, code, options.engine, options.site, options.ca_file)
+    before = os.umask(0o077)
+    try:
+        _write_settings(options, device, key)
+    finally:
+        os.umask(before)
+    print("enrolled as %s; the key is in %s" % (device, options.config.parent / "device.key"))
+    return 0
+
+
+def _write_settings(options: argparse.Namespace, device: str, key: str) -> None:
+    folder = options.config.parent
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "device.key", key.encode())
-    if not options.config.exists():
-        document = example(options.service, device, options.engine)
-        if options.ca_file:
-            document["ca_file"] = str(Path(options.ca_file).resolve())
-        write_whole(options.config, json.dumps(document, indent=2).encode())
-    print("enrolled as %s; the key is in %s" % (device, folder / "device.key"))
-    return 0
+    # A camera that is enrolled anew keeps its settings.
+    document = read_json(options.config) or example(options.service, device, options.engine)
+    document.update(service=options.service, device=device, engine=options.engine, key_file="device.key")
+    if options.ca_file:
+        document["ca_file"] = str(Path(options.ca_file).resolve())
+    write_whole(options.config, json.dumps(document, indent=2).encode())
 
 
 COMMANDS: Dict[str, Command] = {

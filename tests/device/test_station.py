@@ -239,6 +239,26 @@ def test_a_key_that_is_enrolled_can_be_read_by_its_owner_only(
         assert (tmp_path / "new" / name).stat().st_mode & 0o077 == 0
 
 
+def test_a_camera_that_is_enrolled_anew_has_its_new_name_and_its_old_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BINSIGHT_CODE", "bse_1_secret")
+    config = tmp_path / "agent.json"
+    names = iter(("kitchen-1", "kitchen-2"))
+
+    def answer(asked: Any) -> Told:
+        name = next(names)
+        return Told(201, json.dumps({"id": name, "key": "bsd_%s_secret" % name}).encode())
+
+    with StandIn(answer) as stand_in:
+        for _ in range(2):
+            assert main(["enrol", str(config), "--service", stand_in.url]) == 0
+            document = json.loads(config.read_text())
+            config.write_text(json.dumps({**document, "camera": {"kind": "folder", "path": "photos"}}))
+    known = read_config(config)
+    assert (known.device, known.camera.kind) == ("kitchen-2", "folder")
+
+
 def test_what_cannot_run_says_why_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "agent.json")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
