@@ -68,7 +68,10 @@ def _wait_until_up(running: Running) -> None:
         except OSError:
             time.sleep(0.05)
         else:
-            return
+            if "Try: " in running.written():
+                return
+            # It answers a moment before it has said where.
+            time.sleep(0.01)
     raise AssertionError(f"the service did not start: {running.written()}")
 
 
