@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    StrictBool,
     StringConstraints,
     Tag,
     field_validator,
@@ -22,9 +23,9 @@ from chalicelib.api.schemas import Body, ModelId, Name
 from chalicelib.domain import plan as plans
 from chalicelib.domain.counting import AbortRules, Gate, Limit
 
-Seconds = Annotated[float, Field(ge=0, le=90 * 24 * 3600, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Percent = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(strict=True, ge=0, le=90 * 24 * 3600, allow_inf_nan=False)]
+Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+Percent = Annotated[float, Field(strict=True, gt=0, le=100, allow_inf_nan=False)]
 DeviceIds = Annotated[list[DeviceId], Field(max_length=plans.MAX_NAMED)]
 
 
@@ -37,9 +38,9 @@ class ModelOnly(BaseModel):
 
 
 class CanarySettings(Body):
-    share: Annotated[float, Field(gt=0, le=0.5, allow_inf_nan=False)]
+    share: Annotated[float, Field(strict=True, gt=0, le=0.5, allow_inf_nan=False)]
     duration_s: Seconds = 300
-    minimum: Annotated[int, Field(ge=1, le=1_000_000)] = 20
+    minimum: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 20
     max_rise: Share = 0.1
 
 
@@ -48,10 +49,10 @@ class EndpointSettings(Body):
 
     instance_type: Annotated[str, StringConstraints(pattern=r"^ml\.[a-z0-9]+\.[a-z0-9]+$")] | None = None
     memory_mb: Literal[1024, 2048, 3072, 4096, 5120, 6144] | None = None
-    max_concurrency: Annotated[int, Field(ge=1, le=200)] | None = None
+    max_concurrency: Annotated[int, Field(strict=True, ge=1, le=200)] | None = None
     canary: CanarySettings | None = None
     soak_s: Seconds = 0
-    create_timeout_s: Annotated[float, Field(ge=1, le=24 * 3600)] = 1800
+    create_timeout_s: Annotated[float, Field(strict=True, ge=1, le=24 * 3600)] = 1800
 
     def plan(self) -> plans.EndpointPlan:
         runtime = self.model_dump(include={"instance_type", "memory_mb", "max_concurrency"}, exclude_none=True)
@@ -69,7 +70,7 @@ class EndpointSettings(Body):
 
 # So that settings which do not fit are not refused for being no boolean.
 EndpointWish = Annotated[
-    Annotated[bool, Tag("switch")] | Annotated[EndpointSettings, Tag("settings")],
+    Annotated[StrictBool, Tag("switch")] | Annotated[EndpointSettings, Tag("settings")],
     Discriminator(lambda sent: "switch" if isinstance(sent, bool) else "settings"),
 ]
 
@@ -77,17 +78,17 @@ EndpointWish = Annotated[
 class WaveSettings(Body):
     percent: Percent
     soak_s: Seconds = 0
-    confirm: bool = False
+    confirm: StrictBool = False
 
 
 class GateSettings(Body):
-    verified_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.9
-    minimum_seen: Annotated[int, Field(ge=1, le=1000)] = 1
+    verified_share: Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)] = 0.9
+    minimum_seen: Annotated[int, Field(strict=True, ge=1, le=1000)] = 1
 
 
 class LimitSettings(Body):
     share: Share
-    minimum: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    minimum: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 1
 
     def limit(self) -> Limit:
         return Limit(self.share, self.minimum, is_exact=True)
@@ -107,10 +108,10 @@ class AbortSettings(Body):
 class TimeoutSettings(Body):
     """For the whole promotion, for a device to prove itself, for the way back, for a wave until it reaches further."""
 
-    promotion_s: Annotated[float, Field(ge=1, le=90 * 24 * 3600)] = 7 * 24 * 3600
-    device_s: Annotated[float, Field(ge=1, le=7 * 24 * 3600)] = 1800
-    revert_s: Annotated[float, Field(ge=1, le=7 * 24 * 3600)] = 3600
-    lengthen_s: Annotated[float, Field(ge=1, le=7 * 24 * 3600)] = 900
+    promotion_s: Annotated[float, Field(strict=True, ge=1, le=90 * 24 * 3600)] = 7 * 24 * 3600
+    device_s: Annotated[float, Field(strict=True, ge=1, le=7 * 24 * 3600)] = 1800
+    revert_s: Annotated[float, Field(strict=True, ge=1, le=7 * 24 * 3600)] = 3600
+    lengthen_s: Annotated[float, Field(strict=True, ge=1, le=7 * 24 * 3600)] = 900
 
 
 class NewPromotion(Body):
@@ -125,8 +126,8 @@ class NewPromotion(Body):
     devices: Annotated[DeviceIds, Field(min_length=1)] | None = None
     first: DeviceIds = Field(default_factory=list)
     timeout: TimeoutSettings = TimeoutSettings()
-    dry_run: bool = False
-    allow_indistinguishable: bool = False
+    dry_run: StrictBool = False
+    allow_indistinguishable: StrictBool = False
     reason: Annotated[str, StringConstraints(max_length=2000)] = ""
 
     @field_validator("waves")

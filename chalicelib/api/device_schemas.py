@@ -19,8 +19,9 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 PhotoId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Text = Annotated[str, StringConstraints(max_length=500)]
-Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Amount = Annotated[float, Field(strict=True, ge=0, le=1e15, allow_inf_nan=False)]
+Counted = Annotated[int, Field(strict=True, ge=0, le=2**53)]
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 class NewDevice(Body):
@@ -31,7 +32,7 @@ class NewDevice(Body):
     site: Text = ""
     hardware: Text = ""
     engine: Engine = "onnxruntime"
-    memory_mb: Annotated[int, Field(ge=1, le=1_048_576)] | None = None
+    memory_mb: Annotated[int, Field(strict=True, ge=1, le=1_048_576)] | None = None
 
 
 class DeviceChange(Body):
@@ -52,12 +53,12 @@ class UpdateWindow(Body):
 class FleetChange(Body):
     task: Task | None = None
     update_window: UpdateWindow | None = None
-    checks_per_s: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = None
+    checks_per_s: Annotated[float, Field(strict=True, gt=0, le=100_000, allow_inf_nan=False)] | None = None
 
 
 class NewCode(Body):
-    devices: Annotated[int, Field(ge=1, le=100_000)]
-    expires_in_s: Annotated[int, Field(ge=60, le=30 * 24 * 3600)] = 24 * 3600
+    devices: Annotated[int, Field(strict=True, ge=1, le=100_000)]
+    expires_in_s: Annotated[int, Field(strict=True, ge=60, le=30 * 24 * 3600)] = 24 * 3600
 
 
 class GoldenAnswer(Body):
@@ -73,16 +74,16 @@ class Failure(Body):
 
 
 class SinceActivation(Body):
-    predictions: Annotated[int, Field(ge=0, le=10**12)]
-    unknown: Annotated[int, Field(ge=0, le=10**12)]
+    predictions: Annotated[int, Field(strict=True, ge=0, le=10**12)]
+    unknown: Annotated[int, Field(strict=True, ge=0, le=10**12)]
     confidence_sum: Amount
-    errors: Annotated[int, Field(ge=0, le=10**12)] = 0
+    errors: Annotated[int, Field(strict=True, ge=0, le=10**12)] = 0
 
 
 class Report(Body):
     boot: BootId
     previous_boot: BootId | None = None
-    sequence: Annotated[int, Field(ge=1, le=2**53)]
+    sequence: Annotated[int, Field(strict=True, ge=1, le=2**53)]
     digest: Digest | None = None
     stage: Literal[
         "idle",
@@ -104,5 +105,7 @@ class Report(Body):
     counters: SinceActivation | None = None
     scene: Annotated[dict[ShortText, Finite], Field(max_length=16)] | None = None
     versions: Annotated[dict[ShortText, ShortText], Field(max_length=16)] | None = None
-    outbox: Annotated[dict[ShortText, Annotated[int, Field(ge=0, le=2**53)]], Field(max_length=16)] | None = None
+    outbox: (
+        Annotated[dict[ShortText, Annotated[int, Field(strict=True, ge=0, le=2**53)]], Field(max_length=16)] | None
+    ) = None
     sent_at_s: Finite | None = None

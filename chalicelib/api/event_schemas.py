@@ -13,7 +13,7 @@ from chalicelib.domain.camera_event import MAX_EVENTS, MAX_RANGES
 from chalicelib.domain.camera_frame import MAX_FRAME_BYTES
 
 MAX_RESULT_BYTES = 32 * 1024
-Number = Annotated[int, Field(ge=1, le=2**53)]
+Number = Annotated[int, Field(strict=True, ge=1, le=2**53)]
 
 
 def _small(result: dict[str, Any]) -> dict[str, Any]:
@@ -46,19 +46,19 @@ class CameraEventBody(Body):
     """`result`: the runtime's decided answer."""
 
     sequence: Number
-    captured_at_s: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
+    captured_at_s: Annotated[float, Field(strict=True, ge=0, le=1e11, allow_inf_nan=False)]
     model: Digest | None
     task: Literal["classify", "count", "detect"]
     result: Result
     reference: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
-    expected: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    expected: Annotated[int, Field(strict=True, ge=0, le=10_000)] | None = None
     thumbnail: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/=]{0,16000}$")] | None = None
 
 
 class NewFrame(Body):
-    bytes: Annotated[int, Field(ge=1, le=MAX_FRAME_BYTES)]
+    bytes: Annotated[int, Field(strict=True, ge=1, le=MAX_FRAME_BYTES)]
     sha256: Digest
-    captured_at_s: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
+    captured_at_s: Annotated[float, Field(strict=True, ge=0, le=1e11, allow_inf_nan=False)]
     sampler: Literal["random", "near_threshold", "by_class", "scene_mismatch", "by_hand"]
     model: Digest | None = None
     thought: Result | None = None

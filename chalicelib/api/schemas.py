@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
 MAX_ARTIFACT_BYTES = 512 * 1024 * 1024
 ModelId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,72}[a-z0-9])?$")]
@@ -26,7 +26,7 @@ class NewKey(Body):
 
 
 class NewUpload(Body):
-    bytes: Annotated[int, Field(ge=1, le=MAX_ARTIFACT_BYTES)]
+    bytes: Annotated[int, Field(strict=True, ge=1, le=MAX_ARTIFACT_BYTES)]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     content_type: Literal["image/jpeg", "image/png", "image/webp", "application/gzip"]
 
@@ -58,7 +58,7 @@ class NewTraining(Body):
     data: Place | dict[Channel, Place] | None = None
     name: Name | None = None
     hyperparameters: dict[HyperparameterName, Annotated[str, StringConstraints(max_length=2500)]] = {}
-    allow_over_budget: bool = False
+    allow_over_budget: StrictBool = False
 
 
 class RecordedJob(Body):
@@ -75,4 +75,4 @@ class Decision(Body):
 
 
 class Approval(Decision):
-    override: bool = False
+    override: StrictBool = False

@@ -211,3 +211,20 @@ def test_a_strange_request_id_is_replaced(serving: Service, given: str) -> None:
 def test_problems_are_strict_json_with_the_five_standard_members(serving: Service) -> None:
     document = json.loads(serving.client.get("/models/none").body)
     assert document.keys() >= {"type", "title", "status", "detail", "request_id"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/uploads", {"bytes": True, "sha256": "0" * 64, "content_type": "image/jpeg"}, "bytes"),
+        ("/uploads", {"bytes": "5", "sha256": "0" * 64, "content_type": "image/jpeg"}, "bytes"),
+        ("/deploy", {"model": "waste-1", "dry_run": "yes"}, "dry_run"),
+        ("/fleets/kitchen/codes", {"devices": 5.0}, "devices"),
+    ],
+)
+def test_what_only_looks_like_a_number_or_a_switch_is_refused(
+    serving: Service, path: str, body: dict[str, object], field: str
+) -> None:
+    answer = serving.client.post(path, body)
+    assert answer.status in (400, 422), answer.body
+    assert any(error["field"].startswith(field) for error in answer.json()["errors"])
