@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import select
 import socket
 import time
 from http import HTTPStatus
@@ -19,6 +20,7 @@ MAX_HEADER_BYTES = 64 * 1024
 LENGTH = re.compile(rb"[0-9]{1,15}")
 ONCE = (b"Content-Length", b"Transfer-Encoding", b"Host")
 LINGER_S = 1.0
+NEXT_REQUEST_MS = 3
 
 
 class Headers(dict[bytes, bytes]):
@@ -103,7 +105,23 @@ class Gateway(Gateway_10):
 
 
 class Connection(HTTPConnection):
+    """The thread that has answered stays for the next request for a moment: a client that waits for answers sends it at
+    once, and two other threads would have to wake to bring it back here. Not while others wait for a thread."""
+
     RequestHandlerClass = Request
+
+    def communicate(self) -> bool:
+        is_kept: bool = super().communicate()
+        while is_kept and self._goes_on():
+            is_kept = super().communicate()
+        return is_kept
+
+    def _goes_on(self) -> bool:
+        if self.server.requests.qsize > 0 or self.rfile.has_data():
+            return False
+        ready = select.poll()
+        ready.register(self.socket, select.POLLIN)
+        return bool(ready.poll(NEXT_REQUEST_MS))
 
 
 def _problem(code: HTTPStatus, detail: str) -> dict[str, Any]:
