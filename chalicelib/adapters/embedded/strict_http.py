@@ -111,9 +111,9 @@ class Connection(HTTPConnection):
     RequestHandlerClass = Request
 
     def communicate(self) -> bool:
-        is_kept: bool = super().communicate()
+        is_kept: bool = super().communicate()  # type: ignore[no-untyped-call]
         while is_kept and self._goes_on():
-            is_kept = super().communicate()
+            is_kept = super().communicate()  # type: ignore[no-untyped-call]
         return is_kept
 
     def _goes_on(self) -> bool:
