@@ -29,6 +29,8 @@ class MqttOutput:
         self._topic = config.topic
         self._client = make_client(config, client_id)
         self._client.max_queued_messages_set(_MAX_QUEUED)
+        # One at a time: what is said while the connection is made would else overtake what was said before it.
+        self._client.max_inflight_messages_set(1)
         self._client.connect_async(config.host, config.port)
         self._client.loop_start()
 

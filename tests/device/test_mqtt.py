@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import shutil
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import threading
 import time
+import warnings
 from pathlib import Path
 from typing import Any, Iterator, List, Tuple
 
@@ -24,6 +26,15 @@ from tests.device.seen import Watched
 pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed here")
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="there is no mosquitto here; Debian has it")
+
+
+@pytest.fixture(autouse=True)
+def _clients_are_collected() -> Iterator[None]:
+    """paho closes its pair of sockets when it is collected, which Python may do after them: that is no leak of ours."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def free_port() -> int:

@@ -198,10 +198,10 @@ def test_named_devices_alone_are_promoted(fleet: FleetService) -> None:
 def test_incompatible_cameras_are_listed_and_do_not_hold_the_wave_up(fleet: FleetService) -> None:
     fleet.enrol(3)
     odd = fleet.service.client.post("/devices", {"id": "odd", "fleet": "kitchen", "engine": "awscam"}).json()
-    begun = fleet.deploy(fleet.model("good"))
+    # In one wave: a last one that held nobody else would close before it is seen.
+    begun = fleet.deploy(fleet.model("good"), waves=[{"percent": 100}])
     api = Connection(fleet.url)
     report = {"boot": "b" * 16, "previous_boot": None, "sequence": 1, "stage": "idle"}
-    # In every round: which wave it is in hangs on the others' ids.
     for sequence in range(1, 13):
         fleet.check_in()
         api.call("POST", "/devices/odd/report", odd["key"], {**report, "sequence": sequence})
