@@ -62,6 +62,16 @@ def test_the_manifest_says_from_where_labels_count(tmp_path: Path, deeplens: Any
     assert sorted(each.label for each in found) == ["1000", "2000"]
 
 
+@pytest.mark.parametrize("found", [{"label": "none", "prob": 1.0}, {"label": "7", "prob": 1.0}, {"prob": 1.0}])
+def test_an_answer_that_is_none_is_the_engines_error(
+    tmp_path: Path, deeplens: Any, monkeypatch: pytest.MonkeyPatch, found: Dict[str, Any]
+) -> None:
+    predictor = Predictor.load(camera_model(tmp_path / "model"), "awscam")
+    monkeypatch.setattr(deeplens.Model, "parseResult", lambda model, kind, raw: {kind: [found]})
+    with pytest.raises(EngineError, match="awscam"):
+        predictor.predict(png(plain(RED)))
+
+
 def test_the_models_own_self_test_passes(tmp_path: Path, deeplens: Any) -> None:
     for task in ("classify", "detect"):
         Predictor.load(camera_model(tmp_path / task, task), "awscam").self_test()

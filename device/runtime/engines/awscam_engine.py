@@ -68,9 +68,11 @@ class AwscamEngine(Engine):
         try:
             with self._lock:
                 found = self._model.parseResult(kind, self._model.doInference(frame))[kind]
+            return self._boxes(found) if kind == "ssd" else self._probabilities(found)
+        except EngineError:
+            raise
         except (RuntimeError, OSError, ValueError, TypeError, KeyError) as error:
             raise EngineError("awscam cannot run the model: %s" % error) from error
-        return self._boxes(found) if kind == "ssd" else self._probabilities(found)
 
     def close(self) -> None:
         self._model = None
