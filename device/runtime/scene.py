@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import mul
 from typing import Dict, Sequence, Tuple
 
-from PIL import Image, ImageFilter
+from PIL import Image, ImageChops, ImageFilter
 
 _SIDE_PX = 96
 _LEVELS = range(256)
@@ -17,8 +17,6 @@ _SQUARES = tuple(level * level for level in _LEVELS)
 _LAPLACIAN_SCALE = 2
 _LAPLACIAN = ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), scale=_LAPLACIAN_SCALE, offset=128)
 _FILL_LEVELS = 32
-# By how far a level is above (or, before 255, below) the border's: 255 where that is another colour, 0 where it is not.
-_UNLIKE = tuple(255 if abs(level - 255) >= _FILL_LEVELS else 0 for level in range(511))
 
 
 @dataclass(frozen=True)
@@ -75,10 +73,10 @@ def _sharpness(grey: Image.Image) -> float:
 
 
 def _fill(small: Image.Image) -> float:
-    # One look-up for all three colours, and no picture in between: each of them would cost what the look-up does.
-    levels = [level for color in _border_color(small.tobytes()) for level in _UNLIKE[255 - color : 511 - color]]
-    alike = small.point(levels).convert("L").histogram()[0]
-    return 1 - alike / (_SIDE_PX * _SIDE_PX)
+    background = Image.new("RGB", small.size, _border_color(small.tobytes()))
+    bands = ImageChops.difference(small, background).split()
+    largest = ImageChops.lighter(ImageChops.lighter(bands[0], bands[1]), bands[2])
+    return sum(largest.histogram()[_FILL_LEVELS:]) / (_SIDE_PX * _SIDE_PX)
 
 
 def _border_color(pixels: bytes) -> Tuple[int, int, int]:
