@@ -43,6 +43,9 @@ class Range:
     is_logarithmic: bool = False
     values: tuple[str, ...] = ()
 
+    def holds(self, value: str | float) -> bool:
+        return value in self.values if isinstance(value, str) else self.low <= value <= self.high
+
 
 @dataclass(frozen=True)
 class Tuning:

@@ -87,21 +87,25 @@ def prepared(definition: Definition, tuning: Tuning, options: argparse.Namespace
 
 
 def opened(tuning: Tuning, options: argparse.Namespace) -> Any:
+    """A study that goes on draws anew: with the first seed again it would repeat the trials it has."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.create_study(
+    study = optuna.create_study(
         study_name=tuning.objective,
         storage=f"sqlite:///{(options.out / 'study.db').resolve()}",
         load_if_exists=True,
         direction="minimize" if tuning.is_minimized else "maximize",
-        sampler=optuna.samplers.TPESampler(seed=options.seed, n_startup_trials=STARTUP_TRIALS),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_EPOCHS),
     )
+    seed = options.seed + len(study.trials)
+    study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
+    return study
 
 
 def _own_values(ranges: Mapping[str, Range], fixed: Mapping[str, str]) -> dict[str, Any]:
     """The definition's own values, where they lie within the ranges: the first trial is what there was before."""
     kinds = {"categorical": str, "integer": int, "continuous": float}
-    return {name: kinds[each.kind](fixed[name]) for name, each in ranges.items() if name in fixed}
+    own = {name: kinds[each.kind](fixed[name]) for name, each in ranges.items() if name in fixed}
+    return {name: value for name, value in own.items() if ranges[name].holds(value)}
 
 
 def _value(trial: Any, trials: Trials) -> float:

@@ -109,6 +109,9 @@ def test_a_study_finds_better_values_goes_on_where_it_was_and_survives_failed_tr
     assert document["trials"][:3] == first
     assert len(document["trials"]) == 8
     assert document["hyperparameters"] == best
+    ranges = definition.tuning.ranges if definition.tuning else {}
+    assert all(ranges[name].holds(trial[name]) for trial in document["trials"] for name in ranges if name in trial)
+    assert len({trial["learning_rate"] for trial in document["trials"]}) == 8
     assert document["value"] == min(trial["value"] for trial in document["trials"] if trial["state"] == "COMPLETE")
 
 
