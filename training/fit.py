@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.layout import TrainingError
-from training.mxnet_import import mx
+from training.mxnet_import import contexts, mx
 from training.progress import Progress, report_metrics
 from training.settings import TrainSettings
 from training.weights import Checkpoints, MovingAverage, Snapshot, Weights, to_numpy
@@ -51,7 +51,7 @@ def fit(problem: Problem, settings: TrainSettings, checkpoints: Checkpoints) -> 
     """Raises: TrainingError, when the loss is no longer a number, or a checkpoint belongs to another job."""
     begun_s = time.monotonic()
     run = _Run(problem, settings, checkpoints)
-    run.resume()
+    run.begin()
     while run.wants_another_epoch(time.monotonic() - begun_s):
         run.epoch()
     weights = run.best if settings.keep == "best" else run.averaged()
@@ -65,6 +65,7 @@ class _Run:
         self.best: Weights = {}
         self.average = MovingAverage(settings.average_decay)
         self.module = self._bound_module()
+        self.updates = mx.kv.create("local")  # holds the weights and the optimizer for the parts of a batch together
         total = settings.epochs * problem.steps_per_epoch * settings.batch_size
         self.progress = Progress("training", total)
 
@@ -72,16 +73,16 @@ class _Run:
         problem, settings = self.problem, self.settings
         mx.random.seed(settings.seed)
         np.random.seed(settings.seed)  # MXNet's initializers draw from numpy's global generator
+        batch_size = min(shape[0] for shape in problem.data_shapes.values())
         module = mx.mod.Module(
             problem.loss,
             data_names=list(problem.data_shapes),
             label_names=list(problem.target_shapes),
+            context=contexts(batch_size),
             fixed_param_names=list(problem.fixed),
         )
         module.bind(list(problem.data_shapes.items()), list(problem.target_shapes.items()))
         module.init_params(mx.init.Xavier(rnd_type="gaussian", factor_type="in", magnitude=2))
-        self._set_weights(module, problem.initial)
-        module.init_optimizer(kvstore=None, optimizer=settings.optimizer, optimizer_params=self._optimizer_parameters())
         return module
 
     def _optimizer_parameters(self) -> dict[str, Any]:
@@ -94,19 +95,20 @@ class _Run:
         }
         return parameters if settings.optimizer == "adam" else {**parameters, "momentum": settings.momentum}
 
-    @staticmethod
-    def _set_weights(module: Any, weights: Mapping[str, Array]) -> None:
-        arguments, auxiliary = module.get_params()
+    def _set_weights(self, weights: Mapping[str, Array]) -> None:
+        arguments, auxiliary = self.module.get_params()
         new_arguments = {name: mx.nd.array(weights.get(name, value.asnumpy())) for name, value in arguments.items()}
         new_auxiliary = {name: mx.nd.array(weights.get(name, value.asnumpy())) for name, value in auxiliary.items()}
-        module.set_params(new_arguments, new_auxiliary)
+        self.module.set_params(new_arguments, new_auxiliary)
 
-    def resume(self) -> None:
+    def begin(self) -> None:
+        """From the newest checkpoint, or from the first weights. The optimizer takes the weights that it finds."""
         snapshot = self.checkpoints.newest()
+        self._set_weights(snapshot.current if snapshot else self.problem.initial)
+        self.module.init_optimizer(self.updates, self.settings.optimizer, self._optimizer_parameters())
         if snapshot is None:
             return
-        self._set_weights(self.module, snapshot.current)
-        self.module._updater.set_states(snapshot.optimizer_state)  # Module itself offers files only
+        self.updates._updater.set_states(snapshot.optimizer_state)  # KVStore itself offers files only
         self.average = MovingAverage(self.settings.average_decay, snapshot.average_steps, snapshot.average)
         self.best, self.history = snapshot.best, list(snapshot.history)
         self.progress.skip(snapshot.epochs_done * self.problem.steps_per_epoch * self.settings.batch_size)
@@ -151,6 +153,8 @@ class _Run:
         return loss
 
     def _finish_epoch(self, number: int, train_loss: float) -> None:
+        # Each part of a batch moves its own statistics; all go on from their mean, as after resuming.
+        self._set_weights(to_numpy(*self.module.get_params()))
         weights = self.averaged()
         values = {"epoch": number + 1.0, "train_loss": train_loss, **self.problem.score(weights)}
         report_metrics(values)
@@ -172,7 +176,7 @@ class _Run:
             self.average.steps,
             self.best,
             tuple(self.history),
-            self.module._updater.get_states(dump_optimizer=True),  # with its count of updates
+            self.updates._updater.get_states(dump_optimizer=True),  # with its count of updates
         )
 
 

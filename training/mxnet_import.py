@@ -25,6 +25,9 @@ DROPPED_CONSTANTS = {
     "PZERO": 0.0,
     "NZERO": -0.0,
 }
+# MXNet gives a device one thread, and shares out only the inside of an operator: with a batch in two parts two cores
+# are busy all the time. See docs/decisions/0044-a-batch-in-two-parts.md.
+PARTS = 2
 DROPPED_TYPES = {"bool": np.bool_, "int": int, "float": float, "object": object, "str": str}
 DROPPED_FUNCTIONS = """
     alltrue cumproduct in1d mirr msort npv pmt ppmt product pv rate row_stack round_ sometrue trapz
@@ -79,6 +82,7 @@ def put_back_distutils() -> None:
 def _import_mxnet() -> Any:
     put_back_dropped_names()
     put_back_distutils()
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // PARTS)))
     os.environ.setdefault("MXNET_CUDNN_AUTOTUNE_DEFAULT", "0")
     os.environ.setdefault("DMLC_LOG_STACK_TRACE_DEPTH", "0")
     os.environ.setdefault("MXNET_SUBGRAPH_VERBOSE", "0")
@@ -89,6 +93,11 @@ def _import_mxnet() -> Any:
         if not hasattr(mxnet, "onnx"):
             import mxnet.onnx
     return mxnet
+
+
+def contexts(batch_size: int) -> list[Any]:
+    """The devices that share a batch, at most PARTS of them."""
+    return [mx.cpu(part) for part in range(min(PARTS, batch_size))]
 
 
 mx = _import_mxnet()
