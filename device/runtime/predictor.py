@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple, Union
@@ -83,11 +84,17 @@ class Prepared:
 
 
 class Predictor:
-    """Safe to use from several threads."""
+    """Safe to use from several threads. beside: where a photo's scene is measured while the photo is fitted."""
 
     def __init__(
-        self, manifest: Manifest, engine: Engine, folder: Path, references: Optional[FloatArray] = None
+        self,
+        manifest: Manifest,
+        engine: Engine,
+        folder: Path,
+        references: Optional[FloatArray] = None,
+        beside: Optional[Executor] = None,
     ) -> None:
+        self._beside = beside
         self.manifest = manifest
         self.engine = engine
         self.folder = folder
@@ -95,11 +102,17 @@ class Predictor:
         self._anchors = ssd.priors(manifest.detection) if manifest.detection else None
 
     @classmethod
-    def load(cls, folder: Path, engine: str = "onnxruntime", threads: Optional[int] = None) -> Predictor:
+    def load(
+        cls,
+        folder: Path,
+        engine: str = "onnxruntime",
+        threads: Optional[int] = None,
+        beside: Optional[Executor] = None,
+    ) -> Predictor:
         """folder: of an unpacked artifact. Raises: ManifestError, EngineError, EngineUnavailableError."""
         manifest = read_manifest(folder)
         references = load_references(folder, manifest)
-        return cls(manifest, load_engine(engine, folder, manifest, threads), folder, references)
+        return cls(manifest, load_engine(engine, folder, manifest, threads), folder, references, beside)
 
     def predict(self, data: bytes, max_pixels: int = MAX_PIXELS) -> Answer:
         """data: a JPEG, PNG or WebP. Raises: InvalidImageError, EngineError, ModelOutputError."""
@@ -149,8 +162,9 @@ class Predictor:
         self.engine.close()
 
     def _prepared(self, image: Image.Image, photo_size: Size, stages: Stages) -> Prepared:
-        scene = measure_scene(image)
+        measuring = self._beside.submit(measure_scene, image) if self._beside else None
         tensor = to_tensor(fit_image(image, self.manifest.input), self.manifest.input)
+        scene = measuring.result() if measuring else measure_scene(image)
         stages.end("preprocess")
         return Prepared(tensor, scene, photo_size, stages)
 

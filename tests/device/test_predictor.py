@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -188,6 +189,16 @@ def test_one_predictor_serves_several_threads(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_a_scene_measured_beside_the_fitting_is_the_same(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "model", "classify", references=[[1, 0, 0]])
+    photo = jpeg(plain((150, 90, 40), (320, 200)), quality=90)
+    alone = Predictor.load(folder, threads=1).predict(photo)
+    with ThreadPoolExecutor(1) as pool:
+        beside = Predictor.load(folder, threads=1, beside=pool).predict(photo)
+    assert (beside.scene, beside.result) == (alone.scene, alone.result)
+    assert pool._threads, "nothing was measured beside"
 
 
 class StrangeEngine(Engine):

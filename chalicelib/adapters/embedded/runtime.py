@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ MAX_LOADED = 6
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """alone: its engine takes every core. among_others: it takes one, which costs a tenth less for each photo."""
+    """alone: for a photo that has every core. among_others: it takes one, which costs a tenth less for each photo."""
 
     alone: Predictor
     among_others: Predictor
@@ -49,6 +50,7 @@ class InProcessRuntime(EndpointRuntime):
         self._engine = engine
         self._threads = threads
         self.under_way = PhotosUnderWay()
+        self._second_core = ThreadPoolExecutor(1, "scene")
         self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
         # What was made here, and how each of it stands: of endpoints their digests, of digests their states.
         self._made: dict[str, str] = {}
@@ -133,9 +135,10 @@ class InProcessRuntime(EndpointRuntime):
         return model
 
     def _read(self, folder: Path) -> LoadedModel:
-        alone = Predictor.load(folder, self._engine, self._threads)
         if self._threads is not None or os.cpu_count() == 1:
-            return LoadedModel(alone, alone)
+            only = Predictor.load(folder, self._engine, self._threads)
+            return LoadedModel(only, only)
+        alone = Predictor.load(folder, self._engine, beside=self._second_core)
         return LoadedModel(alone, Predictor.load(folder, self._engine, threads=1))
 
     def _unpack(self, digest: str, folder: Path) -> None:
