@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from training.layout import TrainingError
 from training.mxnet_import import contexts, mx
+from training.networks.names import HEAD
 from training.progress import Progress, report_metrics
 from training.settings import TrainSettings
 from training.weights import Checkpoints, MovingAverage, Snapshot, Weights, to_numpy
@@ -64,6 +65,7 @@ class _Run:
         self.history: list[Mapping[str, float]] = []
         self.best: Weights = {}
         self.average = MovingAverage(settings.average_decay)
+        self.batch_size = min(shape[0] for shape in problem.data_shapes.values())
         self.module = self._bound_module()
         self.updates = mx.kv.create("local")  # holds the weights and the optimizer for the parts of a batch together
         total = settings.epochs * problem.steps_per_epoch * settings.batch_size
@@ -73,27 +75,31 @@ class _Run:
         problem, settings = self.problem, self.settings
         mx.random.seed(settings.seed)
         np.random.seed(settings.seed)  # MXNet's initializers draw from numpy's global generator
-        batch_size = min(shape[0] for shape in problem.data_shapes.values())
         module = mx.mod.Module(
             problem.loss,
             data_names=list(problem.data_shapes),
             label_names=list(problem.target_shapes),
-            context=contexts(batch_size),
+            context=contexts(self.batch_size),
             fixed_param_names=list(problem.fixed),
         )
         module.bind(list(problem.data_shapes.items()), list(problem.target_shapes.items()))
         module.init_params(mx.init.Xavier(rnd_type="gaussian", factor_type="in", magnitude=2))
         return module
 
-    def _optimizer_parameters(self) -> dict[str, Any]:
+    def _optimizer(self) -> Any:
         settings = self.settings
         parameters = {
             "learning_rate": settings.learning_rate,
             "wd": settings.weight_decay,
-            "rescale_grad": 1 / settings.batch_size,
+            "rescale_grad": 1 / self.batch_size,
             "lr_scheduler": CosineSchedule(settings.learning_rate, settings.epochs * self.problem.steps_per_epoch),
+            "param_idx2name": dict(enumerate(self.module.get_params()[0])),
         }
-        return parameters if settings.optimizer == "adam" else {**parameters, "momentum": settings.momentum}
+        if settings.optimizer != "adam":
+            parameters["momentum"] = settings.momentum
+        optimizer = mx.optimizer.create(settings.optimizer, **parameters)
+        optimizer.set_lr_mult({f"{HEAD}_weight": settings.head_rate, f"{HEAD}_bias": settings.head_rate})
+        return optimizer
 
     def _set_weights(self, weights: Mapping[str, Array]) -> None:
         arguments, auxiliary = self.module.get_params()
@@ -105,7 +111,7 @@ class _Run:
         """From the newest checkpoint, or from the first weights. The optimizer takes the weights that it finds."""
         snapshot = self.checkpoints.newest()
         self._set_weights(snapshot.current if snapshot else self.problem.initial)
-        self.module.init_optimizer(self.updates, self.settings.optimizer, self._optimizer_parameters())
+        self.module.init_optimizer(self.updates, self._optimizer())
         if snapshot is None:
             return
         self.updates._updater.set_states(snapshot.optimizer_state)  # KVStore itself offers files only

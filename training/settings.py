@@ -27,6 +27,7 @@ class TrainSettings:
     batch_size: int = 64
     optimizer: str = "nag"
     learning_rate: float = 0.1
+    head_rate: float = 1.0  # how many times faster the last layer learns than those that were trained before
     momentum: float = 0.9
     weight_decay: float = 0.0005
     class_balance: float = 1.0  # 0: photos as they come; 1: every class equally often
@@ -68,6 +69,8 @@ class TrainSettings:
         if self.contrast and self.task == "detect":
             raise TrainingError("contrast is for photos that are classified or counted, not for detection")
         _require_one_of("keep", self.keep, ("best", "last"))
+        if self.head_rate <= 0:
+            raise TrainingError("head_rate must be more than 0")
         if self.image_size < 32 or self.batch_size < 2 or self.epochs < 1:
             raise TrainingError("image_size must be 32 or more, batch_size 2 or more, epochs 1 or more")
         return self
