@@ -22,6 +22,7 @@ from training.datasets.built_in import write_whole
 from training.datasets.photo_set import DatasetError
 from training.definition import Definition, DefinitionError, Range, Tuning, load
 from training.prepare import checkpoint_files
+from training.settings import TrainSettings
 from training.tasks import TASKS
 from training.trial import TrialFailedError, Trials, write_recipe
 
@@ -63,7 +64,7 @@ def tune(definition: Definition, options: argparse.Namespace) -> Mapping[str, st
     trials = prepared(definition, definition.tuning, options)
     study = opened(definition.tuning, options)
     if not study.trials:
-        study.enqueue_trial(_own_values(definition.tuning.ranges, trials.fixed), skip_if_exists=True)
+        study.enqueue_trial(own_values(definition, trials.fixed), skip_if_exists=True)
     wanted = (options.trials or definition.tuning.max_jobs) - sum(trial.state.is_finished() for trial in study.trials)
     study.optimize(lambda trial: _value(trial, trials), n_trials=max(0, wanted), catch=(TrialFailedError,))
     return _told(study, definition.tuning, options)
@@ -101,11 +102,25 @@ def opened(tuning: Tuning, options: argparse.Namespace) -> Any:
     return study
 
 
-def _own_values(ranges: Mapping[str, Range], fixed: Mapping[str, str]) -> dict[str, Any]:
-    """The definition's own values, where they lie within the ranges: the first trial is what there was before."""
-    kinds = {"categorical": str, "integer": int, "continuous": float}
-    own = {name: kinds[each.kind](fixed[name]) for name, each in ranges.items() if name in fixed}
-    return {name: value for name, value in own.items() if ranges[name].holds(value)}
+def own_values(definition: Definition, fixed: Mapping[str, str]) -> dict[str, Any]:
+    """What there was before, for the first trial: the definition's values, else the training program's own.
+
+    Those outside of their range are left out.
+    """
+    ranges = definition.tuning.ranges if definition.tuning else {}
+    found = {name: _own_value(name, each, fixed, definition.task) for name, each in ranges.items()}
+    return {name: value for name, value in found.items() if value is not None and ranges[name].holds(value)}
+
+
+def _own_value(name: str, range_: Range, fixed: Mapping[str, str], task: str) -> str | float | None:
+    def read(text: str | None) -> Any:
+        given = {} if text is None else {name: text}
+        return getattr(TrainSettings.from_hyperparameters({"task": task, **given}), name)
+
+    own = read(fixed.get(name))
+    if range_.kind == "categorical":
+        return next((value for value in range_.values if read(value) == own), None)
+    return int(own) if range_.kind == "integer" else float(own)
 
 
 def _value(trial: Any, trials: Trials) -> float:

@@ -115,6 +115,26 @@ def test_a_study_finds_better_values_goes_on_where_it_was_and_survives_failed_tr
     assert document["value"] == min(trial["value"] for trial in document["trials"] if trial["state"] == "COMPLETE")
 
 
+def test_the_first_trial_is_what_there_was_before_names_that_only_the_program_knows_included(tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason="Optuna is not installed here; it is in .venv-tune")
+    from training.tune import tune
+
+    document = json.loads((FOLDER / "waste.json").read_text())
+    document["tuning"]["ranges"] = {
+        "epochs": {"type": "integer", "low": 5, "high": 90},
+        "contrast": {"type": "categorical", "values": ["1", "0"]},
+        "dropout": {"type": "categorical", "values": ["0.2", "0", "0.4"]},
+        "momentum": {"type": "continuous", "low": 0.5, "high": 0.99, "scale": "linear"},
+        "class_balance": {"type": "continuous", "low": 0, "high": 0.5, "scale": "linear"},
+    }
+    (tmp_path / "job.json").write_text(json.dumps(document))
+    tune(load(tmp_path / "job.json"), options(tmp_path, trials=1))
+    (first,) = json.loads((tmp_path / "out" / "tuned.json").read_text())["trials"]
+    chosen = {name: first[name] for name in ("epochs", "contrast", "dropout", "momentum")}
+    assert chosen == {"epochs": 20, "contrast": "0", "dropout": "0", "momentum": 0.9}
+    assert 0 <= first["class_balance"] <= 0.5, "the program's own value, 1, lies outside of the range"
+
+
 def test_a_definition_of_another_container_is_not_tuned_here(tmp_path: Path) -> None:
     pytest.importorskip("optuna", reason="Optuna is not installed here; it is in .venv-tune")
     from training.tune import tune
