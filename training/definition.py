@@ -24,8 +24,10 @@ TASKS_OF: Mapping[str, tuple[str, ...]] = {
     "image-classification": ("classify", "count"),
     "object-detection": ("detect",),
 }
-REQUIRED = frozenset(json.loads((Path(__file__).parent / "job_schema.json").read_text())["required"])
+SCHEMA = json.loads((Path(__file__).parent / "job_schema.json").read_text())
+REQUIRED = frozenset(SCHEMA["required"])
 OPTIONAL = frozenset({"pretrained", "channels", "metrics", "tuning"})
+PLAIN: Mapping[str, type] = {"integer": int, "boolean": bool, "string": str}
 GOALS = ("Minimize", "Maximize")
 
 
@@ -84,7 +86,7 @@ def load(path: Path) -> Definition:
         return _checked(_read(document))
     except OSError as error:
         raise DefinitionError(f"{path} cannot be read: {error.strerror}") from error
-    except (KeyError, TypeError, AttributeError, ValueError, TrainingError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, TrainingError, re.error) as error:
         raise DefinitionError(f"{path}: {error}") from error
 
 
@@ -94,6 +96,8 @@ def _read(document: Any) -> Definition:
     missing, unknown = REQUIRED - set(document), set(document) - REQUIRED - OPTIONAL
     if missing or unknown:
         raise ValueError("; ".join([f"{name} is missing" for name in sorted(missing)] + _strange(sorted(unknown))))
+    for name in set(document) - {"name"}:
+        _check_plain(name, document[name], SCHEMA["properties"][name])
     return Definition(
         name=document["name"],
         task=document["task"],
@@ -104,6 +108,19 @@ def _read(document: Any) -> Definition:
         tuning=_tuning(document["tuning"]) if "tuning" in document else None,
         document=document,
     )
+
+
+def _check_plain(name: str, value: Any, told: Mapping[str, Any]) -> None:
+    """What the schema says of a text, a number or a switch; of what is made of them, its readers do."""
+    kind = PLAIN.get(told.get("type", ""))
+    if "const" in told and value != told["const"]:
+        raise ValueError(f"{name} is {told['const']}, not {value!r}")
+    if kind is not None and type(value) is not kind:
+        raise ValueError(f"{name} is {value!r}, which is no {told['type']}")
+    if kind is int and not told["minimum"] <= value <= told["maximum"]:
+        raise ValueError(f"{name} lies between {told['minimum']} and {told['maximum']}")
+    if kind is str and not re.search(told.get("pattern", ""), value):
+        raise ValueError(f"{name} is {value!r}, which does not fit {told['pattern']}")
 
 
 def _strange(names: Sequence[str]) -> list[str]:
@@ -117,17 +134,30 @@ def _texts(document: Mapping[str, Any], field: str) -> dict[str, str]:
     return values
 
 
-def _tuning(document: Mapping[str, Any]) -> Tuning:
-    if document["goal"] not in GOALS:
+def _tuning(document: Any) -> Tuning:
+    if not isinstance(document, dict) or document.get("goal") not in GOALS:
         raise ValueError(f"tuning.goal is one of {', '.join(GOALS)}")
+    fields = SCHEMA["properties"]["tuning"]["properties"]
+    for name in ("objective", "max_jobs", "max_parallel_jobs"):
+        _check_plain(f"tuning.{name}", document.get(name), fields[name])
+    if not isinstance(document.get("ranges"), dict) or not document["ranges"]:
+        raise ValueError("tuning.ranges maps hyperparameters to ranges")
     ranges = {name: _range(name, each) for name, each in document["ranges"].items()}
     return Tuning(document["objective"], document["goal"] == GOALS[0], int(document["max_jobs"]), ranges)
 
 
-def _range(name: str, document: Mapping[str, Any]) -> Range:
+def _range(name: str, document: Any) -> Range:
+    if not isinstance(document, dict) or "type" not in document:
+        raise ValueError(f"tuning.ranges.{name} is no range")
     if document["type"] == "categorical":
+        values = document.get("values")
+        if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
+            raise ValueError(f"tuning.ranges.{name}.values is a list of texts")
         return Range("categorical", values=tuple(document["values"]))
-    low, high = float(document["low"]), float(document["high"])
+    try:
+        low, high = float(document["low"]), float(document["high"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"tuning.ranges.{name} is no range") from error
     is_logarithmic = document.get("scale") == "logarithmic"
     if document["type"] not in ("continuous", "integer") or low > high or (is_logarithmic and low <= 0):
         raise ValueError(f"tuning.ranges.{name} is no range")

@@ -72,6 +72,13 @@ def test_a_checkpoint_changes_the_recipe_altogether() -> None:
         ({"hyperparameters": {"epochs": 3}}, "maps names to texts"),
         ({"metrics": {"loss": "loss=1"}}, "one group"),
         ({"metrics": {}}, "is none of metrics"),
+        ({"metrics": {"loss": "loss=(["}}, "unterminated character set"),
+        ({"schema": 2}, "schema is 1, not 2"),
+        ({"max_runtime_s": "3600"}, "max_runtime_s is '3600', which is no integer"),
+        ({"instance_count": 0}, "instance_count lies between 1 and 20"),
+        ({"instance_type": "m5.large"}, "instance_type is 'm5.large'"),
+        ({"spot": "yes"}, "spot is 'yes', which is no boolean"),
+        ({"tuning": {"goal": "Minimize"}}, "tuning.objective is None"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -84,6 +91,12 @@ def test_ranges_that_the_program_cannot_read_are_refused(tmp_path: Path) -> None
     tuning = json.loads((FOLDER / "waste.json").read_text())["tuning"]
     tuning["ranges"] = {"epochs": {"type": "continuous", "low": 1.5, "high": 2.5, "scale": "linear"}}
     with pytest.raises(DefinitionError, match=r"'1\.5' is not a int"):
+        load(write(tmp_path, tuning=tuning))
+    tuning["ranges"] = {"epochs": {"type": "categorical", "values": [3, 4]}}
+    with pytest.raises(DefinitionError, match=r"ranges\.epochs\.values is a list of texts"):
+        load(write(tmp_path, tuning=tuning))
+    tuning["ranges"] = {"epochs": {"type": "integer", "low": "few", "high": 4}}
+    with pytest.raises(DefinitionError, match=r"ranges\.epochs is no range"):
         load(write(tmp_path, tuning=tuning))
     tuning["ranges"] = {"learning_rate": {"type": "continuous", "low": 0, "high": 1, "scale": "logarithmic"}}
     with pytest.raises(DefinitionError, match=r"ranges\.learning_rate is no range"):
