@@ -1,6 +1,6 @@
 """A packaged model's answers to labelled photos, through the runtime that serves it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,8 +82,10 @@ def _answer(predictor: Predictor, path: Path) -> Answer | None:
         return None
 
 
-def of_known_labels(predictor: Predictor, answered: Iterable[Prediction]) -> Predictions:
-    """Raises: DatasetError, when no photo has a label of the model."""
+def of_known_labels(predictor: Predictor, answered: Sequence[Prediction]) -> Predictions:
+    """Raises: DatasetError, when no photo could be read, or none has a label of the model."""
+    if not answered:
+        raise DatasetError("no photo can be read")
     labels = predictor.manifest.label_names
     known = tuple(each for each in answered if each.photo.label in labels)
     if not known:

@@ -9,9 +9,16 @@ from PIL import Image
 from device.runtime.manifest_types import InputSpec
 from training.datasets.photo_set import DatasetError
 from training.datasets.rendered_coins import write_rendered_coins
-from training.detection.channel import BoxedPhoto, load_frames, read_boxed_photos, write_boxed_channel
+from training.detection.channel import (
+    BoxedPhoto,
+    load_frames,
+    read_boxed_photos,
+    require_every_class,
+    write_boxed_channel,
+)
 from training.detection.hold_out import hold_out
 from training.detection.split import hold_out_sequence, split_sequences
+from training.tasks.detect import without_copies
 
 
 def write_manifest(folder: Path, *annotations: dict[str, int], class_map: dict[str, str] | None = None) -> Path:
@@ -157,3 +164,70 @@ def test_classes_of_another_set_are_found_by_their_names(tmp_path: Path) -> None
     assert boxed.photos[0].rows[0][0] == 1.0
     with pytest.raises(DatasetError, match="class coin has no name among note, stamp"):
         read_boxed_photos(tmp_path / "m.manifest", ["note", "stamp"])
+
+
+def test_boxes_at_an_address_are_those_of_the_photo_that_lies_here(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, box(0, 20, 10, 100, 50))
+    manifest.write_text(manifest.read_text().replace("desk_1.png", "s3://bucket/set/desk_1.png"))
+    assert read_boxed_photos(tmp_path).photos[0].path == tmp_path / "desk_1.png"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cash-metadata", None),
+        ("cash-metadata", {"class-map": ["a"]}),
+        ("cash", {"image_size": [{"width": 200, "height": 100}], "annotations": [box(-1, 0, 0, 10, 10)]}),
+        ("cash", {"image_size": [{"width": 200, "height": 100}], "annotations": [box(10**9, 0, 0, 10, 10)]}),
+        ("cash", {"image_size": [{"width": 1e999, "height": 100}], "annotations": []}),
+    ],
+    ids=["metadata", "class-map", "negative", "huge", "infinite"],
+)
+def test_a_line_whose_boxes_make_no_sense_is_named_by_its_number(tmp_path: Path, name: str, value: object) -> None:
+    manifest = write_manifest(tmp_path, box(0, 0, 0, 10, 10))
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), name: value}) + "\n")
+    with pytest.raises(DatasetError, match="line 1: boxes cannot be read"):
+        read_boxed_photos(manifest)
+
+
+def test_a_manifest_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "annotations.manifest").write_bytes(b'{"source-ref": "\xff"}')
+    with pytest.raises(DatasetError, match="not UTF-8"):
+        read_boxed_photos(tmp_path)
+
+
+def test_a_box_that_is_not_a_number_is_skipped_and_reported(tmp_path: Path) -> None:
+    write_manifest(tmp_path, {**box(0, 0, 0, 10, 10), "left": float("nan")}, box(0, 0, 0, 10, 10))  # type: ignore[dict-item]
+    boxed = read_boxed_photos(tmp_path)
+    assert len(boxed.photos[0].rows) == 1
+    assert len(boxed.report.skipped) == 1
+
+
+def test_a_photo_whose_labelling_failed_is_left_out_and_said_so(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, box(0, 0, 0, 10, 10))
+    failed = {"source-ref": "desk_2.png", "cash-metadata": {"failure-reason": "too few workers"}}
+    manifest.write_text(manifest.read_text() + json.dumps(failed) + "\n")
+    boxed = read_boxed_photos(manifest)
+    assert len(boxed.photos) == 1
+    assert boxed.report.skipped[0].reason == "labelling failed: too few workers"
+
+
+def test_a_class_without_a_box_is_no_class_to_train(tmp_path: Path) -> None:
+    write_manifest(tmp_path, box(1, 0, 0, 10, 10), class_map={"0": "one", "1": "two"})
+    boxed = read_boxed_photos(tmp_path)
+    with pytest.raises(DatasetError, match="the channel train has no box of one"):
+        require_every_class(boxed.labels, boxed.photos, "train")
+
+
+def test_a_copy_of_a_frame_in_another_sequence_is_left_out(tmp_path: Path) -> None:
+    write_rendered_coins(tmp_path / "coins", 6, seed=4)
+    manifest = tmp_path / "coins" / "annotations.manifest"
+    first, *_ = manifest.read_text().splitlines()
+    copied = json.loads(first)
+    original = tmp_path / "coins" / copied["source-ref"]
+    (original.parent / "shelf_1.png").write_bytes(original.read_bytes())
+    copied["source-ref"] = "images/shelf_1.png"
+    manifest.write_text(manifest.read_text() + json.dumps(copied) + "\n")
+    boxed = without_copies(read_boxed_photos(manifest))
+    assert len(boxed.photos) == boxed.report.read == 6
+    assert boxed.report.skipped[0].reason == f"it is the same photo as {original.name}"

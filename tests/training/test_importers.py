@@ -12,6 +12,7 @@ from training.datasets.bin_metadata import read_bin_metadata
 from training.datasets.classified_manifest import read_classified_manifest
 from training.datasets.coco import read_coco
 from training.datasets.folder import import_folder
+from training.datasets.formats import import_boxes, import_photos
 from training.datasets.labelbox import read_labelbox_boxes, read_labelbox_classes
 from training.datasets.labels import alike_notes
 from training.datasets.listing import Listing, find_photo
@@ -194,12 +195,14 @@ def test_a_yolo_folder_is_read(tmp_path: Path) -> None:
     (tmp_path / "labels" / "train" / "a.txt").write_text("1 0.5 0.5 0.25 0.5\n5 0.5 0.5 0.1 0.1\nnonsense\n")
     (tmp_path / "labels" / "train" / "orphan.txt").write_text("0 0.5 0.5 0.1 0.1\n")
     (tmp_path / "data.yaml").write_text("train: images/train\nnc: 2\nnames:\n  0: coin\n  1: 'note'\n")
+    write_photo(tmp_path / "images" / "train" / "b.bmp", 3)
     boxed = read_yolo(tmp_path)
     assert boxed.labels == ("coin", "note")
     assert [len(photo.rows) for photo in boxed.photos] == [1, 0]
     assert boxed.photos[0].rows[0] == pytest.approx((1, 0.375, 0.25, 0.625, 0.75))
     skipped = [(skipped.name, skipped.reason) for skipped in boxed.report.skipped]
-    assert [name for name, _ in skipped] == ["a.txt line 2", "a.txt line 3", "orphan.txt"]
+    assert [name for name, _ in skipped] == ["a.txt line 2", "a.txt line 3", "b.bmp", "orphan.txt"]
+    assert "2 photos have no text file: they are read as photos without objects" in boxed.report.notes
 
 
 @pytest.mark.parametrize(
@@ -248,3 +251,166 @@ def test_an_address_means_the_photo_of_which_a_tail_lies_here(tmp_path: Path) ->
     assert find_photo(tmp_path, "s3://bucket/key/set/a%20b.jpg") == photo
     assert find_photo(tmp_path, "set/a b.jpg") == photo
     assert find_photo(tmp_path, "key/set/a b.jpg") is None
+
+
+@pytest.mark.parametrize("index", ["nan", "inf", "-1", "1.5"])
+def test_a_number_that_is_no_class_index_is_left_out_of_a_list(tmp_path: Path, index: str) -> None:
+    write_photo(tmp_path / "a.jpg", 1)
+    (tmp_path / "x.lst").write_text(f"0\t0\ta.jpg\n1\t{index}\ta.jpg\n")
+    assert f"x.lst line 2: {index!r} is no class index" in reasons_of(read_lst(tmp_path / "x.lst"))
+
+
+def test_a_photo_that_is_named_twice_counts_once_and_is_said_so(tmp_path: Path) -> None:
+    write_photo(tmp_path / "a.jpg", 1)
+    (tmp_path / "x.lst").write_text("0\t0\ta.jpg\n1\t1\ta.jpg\n")
+    listing = read_lst(tmp_path / "x.lst")
+    assert labels_of(listing) == {"a.jpg": "0"}
+    assert reasons_of(listing) == "x.lst line 2: a.jpg is there already, as 0"
+
+
+def test_photos_below_a_class_folder_are_said_to_be_left_out(tmp_path: Path) -> None:
+    for index, name in enumerate(("glass/a.jpg", "glass/green/b.jpg", "paper/c.jpg")):
+        write_photo(tmp_path / name, index)
+    report = import_folder(tmp_path).report
+    assert [(Path(each.name).name, each.reason) for each in report.skipped] == [
+        ("b.jpg", "in a folder below the class folder")
+    ]
+
+
+def test_photos_without_a_label_are_counted(tmp_path: Path) -> None:
+    for name in ("1", "2", "3"):
+        write_photo(tmp_path / "images" / f"{name}.jpg", int(name))
+    (tmp_path / "labels.csv").write_text("id,expected_quantity\n1,2\n")
+    assert "2 photos in images/ have no label that can be used" in import_photos(tmp_path, "count").report.notes
+
+
+@pytest.mark.parametrize("task", ["count", "classify"])
+def test_a_table_that_is_none_is_refused_by_its_line(tmp_path: Path, task: str) -> None:
+    write_photo(tmp_path / "images" / "1.jpg", 1)
+    header = "id,expected_quantity" if task == "count" else "id,label"
+    (tmp_path / "labels.csv").write_text(f"{header}\n1,2\n{'x' * 200_000},3\n")
+    with pytest.raises(DatasetError, match=r"labels\.csv line 3: field larger"):
+        import_photos(tmp_path, task)
+
+
+def test_a_number_too_long_for_a_count_is_none(tmp_path: Path) -> None:
+    for name in ("1", "2"):
+        write_photo(tmp_path / "images" / f"{name}.jpg", int(name))
+    (tmp_path / "labels.csv").write_text(f"id,expected_quantity\n1,2\n2,{'9' * 5000}\n")
+    assert import_photos(tmp_path, "count").labels == ("2",)
+
+
+@pytest.mark.parametrize("column", ["group", "site", "camera", "sequence"])
+def test_a_table_says_which_photos_belong_together(tmp_path: Path, column: str) -> None:
+    for name in ("1", "2"):
+        write_photo(tmp_path / "images" / f"{name}.jpg", int(name))
+    (tmp_path / "labels.csv").write_text(f"id,{column},label\n1,north,a\n2,south,b\n")
+    photos = import_photos(tmp_path, "classify")
+    assert [photo.group for photo in photos.photos] == ["north", "south"]
+    assert f"photos of one {column} stay on one side of a split" in photos.report.notes
+
+
+def test_a_manifest_says_which_photos_belong_together(tmp_path: Path) -> None:
+    write_photo(tmp_path / "a.jpg", 1)
+    write_photo(tmp_path / "b.jpg", 2)
+    lines = [{"source-ref": f"{name}.jpg", "camera": "c1", "kind": name} for name in ("a", "b")]
+    photos = import_photos(write_lines(tmp_path / "m.jsonl", *lines), "classify")
+    assert [(photo.label, photo.group) for photo in photos.photos] == [("a", "c1"), ("b", "c1")]
+
+
+def test_a_manifest_of_classes_leaves_out_a_line_with_boxes(tmp_path: Path) -> None:
+    write_photo(tmp_path / "a.jpg", 1)
+    write_photo(tmp_path / "b.jpg", 2)
+    boxes = {"image_size": [{"width": 64, "height": 48}], "annotations": []}
+    lines = [{"source-ref": "a.jpg", "kind": 1.0}, {"source-ref": "b.jpg", "cash": boxes, "cash-metadata": {}}]
+    listing = read_classified_manifest(write_lines(tmp_path / "m.jsonl", *lines))
+    assert labels_of(listing) == {"a.jpg": "1"}
+    assert "it has boxes, where other lines have a class" in reasons_of(listing)
+
+
+def test_a_label_may_hold_what_ends_lines_elsewhere(tmp_path: Path) -> None:
+    write_photo(tmp_path / "a.jpg", 1)
+    (tmp_path / "m.jsonl").write_text('{"source-ref": "a.jpg", "kind": "x\u2028y"}\n', encoding="utf-8")
+    assert labels_of(read_classified_manifest(tmp_path / "m.jsonl")) == {"a.jpg": "x\u2028y"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"Label": "Skip"}, "it was skipped in Labelbox"),
+        ({"Label": {"objects": ["note"]}}, "its objects cannot be read"),
+        ({"Label": {"objects": [{"bbox": {"top": 4, "left": 8, "height": 9, "width": 9}}]}}, "a box without a class"),
+        ({"Label": {"objects": [{"title": "n", "bbox": [4, 8, 9, 9]}]}}, "a box cannot be read"),
+    ],
+    ids=["skipped", "objects", "title", "bbox"],
+)
+def test_a_labelbox_row_that_cannot_be_read_is_named(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
+    write_photo(tmp_path / "a.jpg", 1)
+    rows = [labelbox_row(), labelbox_row(**changes)]
+    boxed = read_labelbox_boxes(write_json(tmp_path / "e.json", rows))
+    assert boxed.labels == ("Note",)
+    assert reason in " | ".join(each.reason for each in boxed.report.skipped)
+
+
+def test_a_second_labelbox_classification_is_said_to_be_left_out(tmp_path: Path) -> None:
+    write_photo(tmp_path / "a.jpg", 1)
+    label = {"classifications": [{"title": "kind", "answer": "Paper"}, {"title": "wet", "answer": "yes"}, "?"]}
+    listing = read_labelbox_classes(write_json(tmp_path / "e.json", [labelbox_row(Label=label)]))
+    assert labels_of(listing) == {"a.jpg": "Paper"}
+    assert listing.notes == ("1 photos have several classifications: the first that was answered counts",)
+
+
+def test_coco_ids_and_names_that_come_twice_and_numbers_that_are_none(tmp_path: Path) -> None:
+    write_photo(tmp_path / "a.jpg", 1)
+    write_photo(tmp_path / "b.jpg", 2)
+    images = [{"id": 7, "file_name": "a.jpg"}, {"id": 7, "file_name": "b.jpg"}]
+    boxes = [
+        {"id": number, "image_id": 7, "category_id": 90, "bbox": bbox}
+        for number, bbox in enumerate([[2, 2, 20, 20], [float("nan"), 2, 20, 20], [None, 2, 20, 20], "ltwh"])
+    ]
+    categories = [{"id": 90, "name": "note"}, {"id": 3, "name": "note "}]
+    document = {"images": images, "annotations": boxes, "categories": categories}
+    boxed = read_coco(write_json(tmp_path / "coco.json", document))
+    assert boxed.labels == ("note",)
+    assert [(photo.size_px, len(photo.rows)) for photo in boxed.photos] == [((64, 48), 1)]
+    reasons = " | ".join(f"{each.name}: {each.reason}" for each in boxed.report.skipped)
+    assert "coco.json image 7: b.jpg has an id that is taken" in reasons
+    assert "a box outside the photo" in reasons
+    assert reasons.count("it has no box of four numbers") == 2
+
+
+def test_a_coco_file_with_a_number_in_place_of_an_annotation_is_refused(tmp_path: Path) -> None:
+    write_photo(tmp_path / "a.jpg", 1)
+    with pytest.raises(DatasetError, match="cannot be read"):
+        read_coco(write_json(tmp_path / "coco.json", coco(annotations=[7])))
+
+
+def test_boxes_drawn_on_a_photo_of_another_shape_are_left_out(tmp_path: Path) -> None:
+    write_photo(tmp_path / "a.jpg", 1)
+    write_photo(tmp_path / "b.jpg", 2)
+    images = [
+        {"id": 7, "file_name": "a.jpg", "width": 640, "height": 480},
+        {"id": 8, "file_name": "b.jpg", "width": 48, "height": 64},
+    ]
+    boxed = import_boxes(write_json(tmp_path / "coco.json", coco(images=images)))
+    assert [photo.path.name for photo in boxed.photos] == ["a.jpg"]
+    assert "it is 64 x 48, its boxes were drawn on 48 x 64" in boxed.report.skipped[-1].reason
+
+
+def test_yolo_folders_of_parts_are_read(tmp_path: Path) -> None:
+    for part, name in (("train", "a"), ("valid", "b")):
+        write_photo(tmp_path / part / "images" / f"{name}.jpg", len(part))
+        (tmp_path / part / "labels").mkdir()
+        (tmp_path / part / "labels" / f"{name}.txt").write_text("0 0.5 0.5 0.25 0.5\n")
+    (tmp_path / "data.yaml").write_text("train: ../train/images\nnames: ['coin']\n")
+    boxed = import_boxes(tmp_path)
+    assert [(photo.path.name, len(photo.rows)) for photo in boxed.photos] == [("a.jpg", 1), ("b.jpg", 1)]
+
+
+def test_a_yolo_class_without_a_name_that_nobody_would_number_is_named(tmp_path: Path) -> None:
+    write_photo(tmp_path / "images" / "a.jpg", 1)
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.txt").write_text("0 0.5 0.5 0.25 0.5\n3000000 0.5 0.5 0.25 0.5\n")
+    boxed = read_yolo(tmp_path)
+    assert boxed.labels == ("0",)
+    assert "class 3000000 has no name" in boxed.report.skipped[0].reason

@@ -1,6 +1,7 @@
 """Importing folders of photos, finding duplicates and splitting."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,30 @@ def test_no_group_stands_on_two_sides_and_every_photo_on_one(tmp_path: Path) -> 
     assert not sides[0] & sides[1]
     assert not sides[0] & sides[2]
     assert not sides[1] & sides[2]
+
+
+def test_photos_of_a_camera_stand_on_one_side() -> None:
+    photos = [*far_apart(40, "compost"), *far_apart(40, "landfill")]
+    cameras = [replace(each, group=f"camera {index % 8}") for index, each in enumerate(photos)]
+    split = split_photos(PhotoSet(("compost", "landfill"), tuple(cameras)))
+    camera_of = {each.sha256: each.group for each in cameras}
+    sides = [{camera_of[each.sha256] for each in part.photos} for part in split.parts().values()]
+    assert sorted(camera for side in sides for camera in side) == [f"camera {index}" for index in range(8)]
+    assert split.notes() == ["  80 photos are copies, nearly copies or of one group: each such group is on one side"]
+
+
+def test_photos_of_one_camera_alone_cannot_be_split() -> None:
+    photos = [replace(each, group="camera") for each in far_apart(9, "compost")]
+    with pytest.raises(DatasetError, match="cannot be split in three: its photos are of 1 groups"):
+        split_photos(PhotoSet(("compost",), tuple(photos)))
+
+
+def test_one_photo_with_two_labels_is_told() -> None:
+    photos = [*far_apart(20, "compost"), *far_apart(20, "landfill")]
+    twin = replace(photos[0], label="landfill", path=Path("twin.jpg"))
+    split = split_photos(PhotoSet(("compost", "landfill"), (*photos, twin)))
+    told = f"the same photo has several labels: {photos[0].path.name} (compost), twin.jpg (landfill)"
+    assert split.notes()[1].strip() == told
 
 
 def test_every_class_is_split_in_the_asked_shares() -> None:

@@ -31,6 +31,14 @@ def test_so_many_of_each_label_are_chosen_and_read_again(bins: Path, tmp_path: P
     assert import_photos(tmp_path / "part", "count").counts() == {"1": 6, "2": 6, "3": 6}
 
 
+def test_a_part_still_says_which_photos_belong_together(bins: Path, tmp_path: Path) -> None:
+    header, *rows = (bins / "labels.csv").read_text().splitlines()
+    lines = [f"{header},site", *(f"{row},s{index % 5}" for index, row in enumerate(rows))]
+    (bins / "labels.csv").write_text("\n".join(lines))
+    assert select(bins, tmp_path / "part", "--per-label", "6") == 0
+    assert {photo.group for photo in import_photos(tmp_path / "part", "count").photos} <= {f"s{n}" for n in range(5)}
+
+
 def test_the_same_photos_are_chosen_whatever_they_are_called(bins: Path, tmp_path: Path) -> None:
     select(bins, tmp_path / "first", "--per-label", "5")
     for path in (bins / "images").iterdir():

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from training.datasets.counts import candidates
+from training.datasets.counts import candidates, unnamed
 from training.datasets.listing import Entry, Listing, listing_of, read_json
 from training.datasets.photo_set import DatasetError, Skipped
 
@@ -25,7 +25,9 @@ def read_bin_metadata(folder: Path) -> Listing:
     files = sorted(place.glob("*.json"))
     if not files:
         raise DatasetError(f"{place} holds no .json file")
-    return listing_of(place, [_entry(path) for path in files])
+    listing = listing_of(place, [_entry(path) for path in files])
+    images = next((each for each in (place, place.parent) if (each / "images").is_dir()), None)
+    return listing.with_notes(unnamed(images, listing.photos) if images else ())
 
 
 def _entry(path: Path) -> Entry | Skipped:

@@ -15,6 +15,7 @@ from training.datasets.listing import Listing
 from training.datasets.photo_set import DatasetError, ImportReport, Skipped
 from training.detection.channel import BoxedPhoto, BoxedSet, Row, clipped_row
 
+SHAPE_TOLERANCE = 0.03  # of the photo's width to its height
 SIDEWAYS = 5  # from this EXIF orientation on, width and height change places when the photo is shown
 
 
@@ -53,6 +54,7 @@ def boxed_set(
     skipped: Sequence[Skipped],
     names: Sequence[str] = (),
     labels: Sequence[str] | None = None,
+    notes: Sequence[str] = (),
 ) -> BoxedSet:
     """`names`: the classes in the file's own order; without them they are in the order of the alphabet. `labels`: the
     classes of the model that is evaluated. Raises: DatasetError, for no photo, or a class that is not among `labels`.
@@ -60,9 +62,9 @@ def boxed_set(
     if not drawn:
         first = f" ({skipped[0].name}: {skipped[0].reason})" if skipped else ""
         raise DatasetError(f"{source} names no photo that is there{first}")
-    raw = [box.label for photo in drawn for box in photo.boxes]
+    raw = [box.label for photo in drawn for box in photo.boxes if box.label.strip()]
     used = {label.strip() for label in raw}
-    classes = tuple(labels or [name.strip() for name in names] or sorted(used))
+    classes = tuple(labels or dict.fromkeys(name.strip() for name in names if name.strip()) or sorted(used))
     strangers = sorted(used - set(classes))
     if strangers:
         raise DatasetError(f"{source}: class {strangers[0]} is none of {', '.join(classes)}")
@@ -73,13 +75,16 @@ def boxed_set(
         photos.append(BoxedPhoto(photo.path, photo.size_px, rows, named))
         outside += left_out
     unused = [f"class {name} has no box" for name in classes if name not in used]
-    report = ImportReport(str(source), len(photos), (*skipped, *outside), (*label_notes(raw), *unused))
+    report = ImportReport(str(source), len(photos), (*skipped, *outside), (*notes, *label_notes(raw), *unused))
     return BoxedSet(classes, tuple(photos), report)
 
 
 def _rows(photo: DrawnPhoto, classes: Sequence[str]) -> tuple[tuple[Row, ...], list[Skipped]]:
     rows, outside = [], []
     for box in photo.boxes:
+        if not box.label.strip():
+            outside.append(Skipped(photo.path.name, f"a box without a class: {box}"))
+            continue
         row = clipped_row({**vars(box), "class_id": classes.index(box.label.strip())}, *photo.size_px)
         if row is None:
             outside.append(Skipped(photo.path.name, f"a box outside the photo: {box}"))
@@ -109,11 +114,14 @@ def as_counts(boxed: BoxedSet) -> Listing:
 
 
 def readable_only(boxed: BoxedSet) -> BoxedSet:
-    """Without the photos that are not there or are none, which are named. Raises: DatasetError, when none is left."""
+    """Without the photos that are not there, are none, or are not those that boxes were drawn on, which are named.
+
+    Raises: DatasetError, when none is left.
+    """
     photos, skipped = [], list(boxed.report.skipped)
     for photo in boxed.photos:
         try:
-            shown_size(photo.path)
+            _require_shape(photo)
             photos.append(photo)
         except DatasetError as error:
             skipped.append(Skipped(str(photo.path), str(error)))
@@ -121,6 +129,13 @@ def readable_only(boxed: BoxedSet) -> BoxedSet:
         raise DatasetError(f"{boxed.report.source} names no photo that can be read ({skipped[-1].reason})")
     report = ImportReport(boxed.report.source, len(photos), tuple(skipped), boxed.report.notes)
     return BoxedSet(boxed.labels, tuple(photos), report)
+
+
+def _require_shape(photo: BoxedPhoto) -> None:
+    """A photo may have been made smaller since; one that is turned or cut has its boxes in other places."""
+    (width, height), (drawn_width, drawn_height) = shown_size(photo.path), photo.size_px
+    if abs(width * drawn_height - height * drawn_width) > SHAPE_TOLERANCE * width * drawn_height:
+        raise DatasetError(f"it is {width} x {height}, its boxes were drawn on {drawn_width} x {drawn_height}")
 
 
 def with_hints(boxed: BoxedSet) -> BoxedSet:

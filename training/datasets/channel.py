@@ -29,17 +29,22 @@ class ChannelPhoto:
     path: Path
     label: str
     sha256: str | None = None
+    group: str = ""
 
 
-def write_channel(photos: PhotoSet, folder: Path) -> None:
-    """Photos are linked where the file system can, else copied; named by content, so that no two collide."""
+def write_channel(photos: PhotoSet, folder: Path, with_groups: bool = False) -> None:
+    """Photos are linked where the file system can, else copied; named by content, so that no two collide.
+
+    `with_groups`: lines say which photos belong together, where the channel is still to be split.
+    """
     (folder / "photos").mkdir(parents=True)
     with (folder / MANIFEST_NAME).open("w", encoding="utf-8") as manifest:
         for photo in photos.photos:
             name = f"photos/{photo.sha256[:24]}{photo.path.suffix.lower()}"
             place_photo(photo.path, folder / name)
             line = _classification_line(name, photos.labels.index(photo.label), photo.label, photo.sha256)
-            manifest.write(json.dumps(line) + "\n")
+            group = {"group": photo.group} if with_groups and photo.group else {}
+            manifest.write(json.dumps({**line, **group}) + "\n")
 
 
 def _classification_line(name: str, index: int, label: str, sha256: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from training.datasets.groups import GROUPS, group_column, group_note
 from training.datasets.listing import Entry, Listing, find_photo, json_lines, listing_of
 from training.datasets.photo_set import DatasetError, Skipped
 
@@ -20,7 +21,10 @@ METADATA = "-metadata"
 
 def read_classified_manifest(manifest: Path, labels: Sequence[str] | None = None) -> Listing:
     """Raises: DatasetError, for a line that is not JSON (its number is named), or when no line can be used."""
-    return listing_of(manifest, [_entry(document, manifest, n, labels) for n, document in json_lines(manifest)])
+    lines = list(json_lines(manifest))
+    entries = [_entry(document, manifest, number, labels) for number, document in lines]
+    notes = dict.fromkeys(note for _, document in lines for note in group_note(_group_attribute(document)))
+    return listing_of(manifest, entries, tuple(notes))
 
 
 def _entry(document: Mapping[str, Any], manifest: Path, number: int, labels: Sequence[str] | None) -> Entry | Skipped:
@@ -36,24 +40,37 @@ def _entry(document: Mapping[str, Any], manifest: Path, number: int, labels: Seq
     label = _label(document[attribute], metadata, labels)
     if isinstance(label, Skipped):
         return Skipped(name, label.reason)
-    reference = document["source-ref"]
-    return Entry(name, label, reference, find_photo(manifest.parent, reference))
+    reference, group = document["source-ref"], _group_attribute(document)
+    path = find_photo(manifest.parent, reference)
+    return Entry(name, label, reference, path, str(document[group]) if group else "")
+
+
+def _group_attribute(document: Mapping[str, Any]) -> str | None:
+    label = attribute_of(document)
+    return group_column(key for key, value in document.items() if key != label and isinstance(value, int | str))
 
 
 def attribute_of(document: Mapping[str, Any]) -> str | None:
-    """The attribute with the label: the one that has metadata, else the first number or text."""
+    """The attribute with the label: the one that has metadata, else the first number or text that names no group."""
     described = [key for key in document if f"{key}{METADATA}" in document]
     plain = [
         key
         for key, value in document.items()
-        if key not in ("source-ref", "sha256") and not key.endswith(METADATA) and isinstance(value, int | str | list)
+        if key not in ("source-ref", "sha256")
+        and not key.endswith(METADATA)
+        and isinstance(value, int | float | str | list)
     ]
+    plain.sort(key=lambda key: key in GROUPS)
     return next(iter([*described, *plain]), None)
 
 
 def _label(value: Any, metadata: Mapping[str, Any], labels: Sequence[str] | None) -> str | Skipped:
     if isinstance(value, list):
         return Skipped("", "it has several labels, where a classifier gives one")
+    if isinstance(value, dict):
+        return Skipped("", "it has boxes, where other lines have a class")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if "class-name" in metadata:
         return str(metadata["class-name"])
     named = metadata.get("class-map", {})

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.datasets.boxed import DrawnBox, DrawnPhoto, boxed_set
+from training.datasets.boxed import DrawnBox, DrawnPhoto, boxed_set, shown_size
 from training.datasets.listing import find_photo, read_json
 from training.datasets.photo_set import DatasetError, Skipped
 from training.detection.channel import BoxedSet
@@ -32,12 +32,21 @@ def read_coco(path: Path, labels: Sequence[str] | None = None) -> BoxedSet:
         raise DatasetError(f"{path} has no lists {', '.join(PARTS)}")
     try:
         names = {each["id"]: str(each["name"]) for each in sorted(document["categories"], key=lambda each: each["id"])}
-        photos = {each["id"]: each for each in document["images"]}
+        photos, repeated = _images(document["images"], path.name)
         boxes, skipped = _boxes(document["annotations"], names, set(photos), path.name)
         drawn, missing = _drawn(photos, boxes, path)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read ({error!r})") from error
-    return boxed_set(path, drawn, [*skipped, *missing], tuple(names.values()), labels)
+    return boxed_set(path, drawn, [*repeated, *skipped, *missing], tuple(names.values()), labels)
+
+
+def _images(documents: Sequence[Mapping[str, Any]], source: str) -> tuple[dict[Any, Mapping[str, Any]], list[Skipped]]:
+    images: dict[Any, Mapping[str, Any]] = {}
+    skipped = []
+    for each in documents:
+        if images.setdefault(each["id"], each) is not each:
+            skipped.append(Skipped(f"{source} image {each['id']}", f"{each['file_name']} has an id that is taken"))
+    return images, skipped
 
 
 def _boxes(
@@ -58,11 +67,15 @@ def _boxes(
 def _fault(annotation: Mapping[str, Any], names: Mapping[Any, str], photos: set[Any]) -> str:
     if annotation.get("iscrowd"):
         return "a crowd: it is an area, not an object"
-    if annotation["image_id"] not in photos:
-        return f"there is no image {annotation['image_id']}"
-    if annotation["category_id"] not in names:
-        return f"there is no category {annotation['category_id']}"
-    return "" if len(annotation.get("bbox") or ()) == 4 else "it has no box"
+    if annotation.get("image_id") not in photos:
+        return f"there is no image {annotation.get('image_id')}"
+    if annotation.get("category_id") not in names:
+        return f"there is no category {annotation.get('category_id')}"
+    return "" if _is_box(annotation.get("bbox")) else "it has no box of four numbers"
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(isinstance(each, int | float) for each in value)
 
 
 def _drawn(
@@ -75,5 +88,14 @@ def _drawn(
         if photo is None:
             skipped.append(Skipped(f"{path.name} image {id_}", f"there is no photo {name}"))
         else:
-            drawn.append(DrawnPhoto(photo, (int(each["width"]), int(each["height"])), tuple(boxes.get(id_, ()))))
+            try:
+                drawn.append(DrawnPhoto(photo, _size(each, photo), tuple(boxes.get(id_, ()))))
+            except DatasetError as error:
+                skipped.append(Skipped(f"{path.name} image {id_}", str(error)))
     return drawn, skipped
+
+
+def _size(image: Mapping[str, Any], photo: Path) -> tuple[int, int]:
+    """Of the photo, as the file says, else the photo's own. Raises: DatasetError."""
+    width, height = int(image.get("width") or 0), int(image.get("height") or 0)
+    return (width, height) if width > 0 and height > 0 else shown_size(photo)

@@ -3,65 +3,48 @@
 Ids are strings (`10` and `00010` are two photos); the photos lie in images/<id>.jpg (or .jpeg, .png, .webp) beside it.
 """
 
-import csv
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 from training.datasets.channel import ChannelPhoto
-from training.datasets.photo_set import DatasetError, ImportReport, PhotoSet, Skipped
-from training.datasets.reading import PHOTO_SUFFIXES, read_photos
+from training.datasets.labels import is_count
+from training.datasets.listing import Entry, Listing, listing_of, photo_set
+from training.datasets.photo_set import PhotoSet, Skipped
+from training.datasets.reading import PHOTO_SUFFIXES
+from training.datasets.rows import Row, read_rows
 
-ID_COLUMN, COUNT_COLUMN = "id", "expected_quantity"
-
-
-@dataclass(frozen=True)
-class CountedPhotos:
-    photos: tuple[ChannelPhoto, ...]
-    skipped: tuple[Skipped, ...]
+COUNT_COLUMN = "expected_quantity"
 
 
-def read_counts(labels: Path) -> CountedPhotos:
+def read_counts(labels: Path) -> Listing:
     """Raises: DatasetError, for a file without the columns, or when no line names a photo that is there."""
-    photos: list[ChannelPhoto] = []
-    skipped: list[Skipped] = []
-    for number, (name, count) in _lines(labels):
-        path = next((p for p in candidates(labels.parent, name) if p.is_file()), None)
-        if not count.isdecimal():
-            skipped.append(Skipped(f"{labels.name} line {number}", f"{count!r} is no count"))
-        elif path is None:
-            skipped.append(Skipped(f"{labels.name} line {number}", f"there is no photo images/{name}.*"))
-        else:
-            photos.append(ChannelPhoto(path, str(int(count))))
-    if not photos:
-        raise DatasetError(f"{labels} names no photo that is there")
-    return CountedPhotos(tuple(photos), tuple(skipped))
+    rows, notes = read_rows(labels, COUNT_COLUMN)
+    listing = listing_of(labels, [_entry(row, labels) for row in rows], notes)
+    return listing.with_notes(unnamed(labels.parent, listing.photos))
 
 
-def _lines(labels: Path) -> Iterator[tuple[int, tuple[str, str]]]:
-    try:
-        with labels.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = {ID_COLUMN, COUNT_COLUMN} - set(reader.fieldnames or [])
-            if missing:
-                raise DatasetError(f"{labels} has no column {' and no column '.join(sorted(missing))}")
-            for row in reader:
-                yield reader.line_num, ((row[ID_COLUMN] or "").strip(), (row[COUNT_COLUMN] or "").strip())
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{labels} is not UTF-8: {error}") from error
+def _entry(row: Row, labels: Path) -> Entry | Skipped:
+    count = row.value.strip()
+    if not is_count(count):
+        return Skipped(row.name, f"{count[:40]!r} is no count")
+    path = next((path for path in candidates(labels.parent, row.id) if path.is_file()), None)
+    return Entry(row.name, str(int(count)), f"images/{row.id[:80]}.*", path, row.group)
 
 
 def candidates(folder: Path, name: str) -> list[Path]:
     return [folder / "images" / f"{name}{suffix}" for suffix in PHOTO_SUFFIXES]
 
 
+def unnamed(folder: Path, photos: Iterable[ChannelPhoto]) -> tuple[str, ...]:
+    """A note on the photos in images/ for which there is no label that can be used."""
+    found = {path for path in (folder / "images").iterdir() if path.suffix.lower() in PHOTO_SUFFIXES}
+    left = len(found - {photo.path for photo in photos})
+    return (f"{left} photos in images/ have no label that can be used",) if left else ()
+
+
 def import_counts(labels: Path) -> PhotoSet:
     """Every photo with its count as the label, those beyond any range included."""
-    counted = read_counts(labels)
-    photos, unreadable = read_photos((photo.path, photo.label) for photo in counted.photos)
-    names = tuple(sorted({photo.label for photo in photos}, key=int))
-    report = ImportReport(str(labels), len(photos), (*counted.skipped, *unreadable))
-    return PhotoSet(names, tuple(photos), report)
+    return photo_set(read_counts(labels))
 
 
 def up_to(photos: PhotoSet, highest: int) -> tuple[PhotoSet, PhotoSet]:

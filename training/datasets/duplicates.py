@@ -12,6 +12,7 @@ HASH_BITS = HASH_SIDE * HASH_SIDE
 # Re-encoding or resizing a photo moves at most 15 of the 256 bits 19 times in 20; of 2.9 million pairs of different
 # photos of waste on a board 52 are as near, and being grouped by mistake does them no harm.
 NEAR_BITS = 15
+MOST_NOTES = 10
 BANDS = NEAR_BITS + 1
 BAND_BITS = HASH_BITS // BANDS
 
@@ -28,6 +29,24 @@ def group_duplicates(photos: Sequence[Photo]) -> tuple[Photo, ...]:
     for index, photo in enumerate(photos):
         members[_root(parents, index)].append(photo.sha256)
     return tuple(replace(photo, group=min(members[_root(parents, i)])) for i, photo in enumerate(photos))
+
+
+def copy_notes(grouped: Sequence[Photo]) -> list[str]:
+    """How many photos stand together because of what `group_duplicates` found, and copies with two labels."""
+    members: dict[str, list[Photo]] = defaultdict(list)
+    same: dict[str, list[Photo]] = defaultdict(list)
+    for photo in grouped:
+        members[photo.group].append(photo)
+        same[photo.sha256].append(photo)
+    together = sum(len(photos) for photos in members.values() if len(photos) > 1)
+    notes = [f"{together} photos are copies, nearly copies or of one group: each such group is on one side"]
+    twice = [photos for photos in same.values() if len({photo.label for photo in photos}) > 1]
+    labelled = [f"{', '.join(f'{each.path.name} ({each.label})' for each in photos[:3])}" for photos in twice]
+    return (
+        (notes if together else [])
+        + [f"the same photo has several labels: {text}" for text in labelled[:MOST_NOTES]]
+        + ([f"... and {len(labelled) - MOST_NOTES} such photos more"] if len(labelled) > MOST_NOTES else [])
+    )
 
 
 def _candidates(photos: Sequence[Photo]) -> list[list[int]]:

@@ -26,6 +26,7 @@ def list_folder(folder: Path) -> Listing:
     named = [(path, class_folder.name) for class_folder in classes for path in _files(class_folder)]
     photos = tuple(ChannelPhoto(path, label.strip()) for path, label in named if _is_photo(path))
     strays = [Skipped(str(path), "not a .jpg, .png or .webp file") for path, _ in named if not _is_photo(path)]
+    strays += [Skipped(str(path), "in a folder below the class folder") for each in classes for path in _below(each)]
     strays += [Skipped(str(path), "not in a class folder") for path in _files(folder)]
     empty = sorted({path.name.strip() for path in classes} - {photo.label for photo in photos})
     notes = [f"class {label} is left out: it has no photo" for label in empty]
@@ -34,6 +35,11 @@ def list_folder(folder: Path) -> Listing:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+
+
+def _below(class_folder: Path) -> list[Path]:
+    found = (path for path in class_folder.rglob("*") if path.parent != class_folder and path.is_file())
+    return sorted(path for path in found if _is_photo(path))
 
 
 def _is_photo(path: Path) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from training.datasets.coco import is_coco, read_coco
 from training.datasets.counts import COUNT_COLUMN, read_counts
 from training.datasets.folder import list_folder
 from training.datasets.labelbox import is_labelbox, read_labelbox_boxes, read_labelbox_classes
+from training.datasets.labels import is_count
 from training.datasets.listing import Listing, json_lines, photo_set, read_json, read_text
 from training.datasets.lst import read_lst
 from training.datasets.photo_set import DatasetError, PhotoSet, Skipped
@@ -104,15 +106,14 @@ def _table(path: Path, task: str) -> Listing:
     header = read_text(path).partition("\n")[0]
     if task == "classify" and COUNT_COLUMN not in header:
         return read_table(path)
-    counted = read_counts(path)
-    return Listing(str(path), counted.photos, counted.skipped)
+    return read_counts(path)
 
 
 def _counts_only(listing: Listing) -> Listing:
     photos, skipped = list[ChannelPhoto](), list(listing.skipped)
     for photo in listing.photos:
-        if photo.label.isdecimal():
-            photos.append(ChannelPhoto(photo.path, str(int(photo.label)), photo.sha256))
+        if is_count(photo.label):
+            photos.append(replace(photo, label=str(int(photo.label))))
         else:
             skipped.append(Skipped(str(photo.path), f"{photo.label!r} is no count"))
     if not photos:

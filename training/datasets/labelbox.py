@@ -15,6 +15,8 @@ from training.datasets.listing import Entry, Listing, find_photo, listing_of, re
 from training.datasets.photo_set import DatasetError, Skipped
 from training.detection.channel import BoxedSet
 
+SKIPPED = "Skip"  # in older exports, in the label's place
+
 
 def is_labelbox(document: Any) -> bool:
     """A list of rows; an export of one photo is also seen as that row alone."""
@@ -43,9 +45,17 @@ def read_labelbox_boxes(path: Path, labels: Sequence[str] | None = None) -> Boxe
 def read_labelbox_classes(path: Path) -> Listing:
     """The first classification of each photo; an export with boxes alone gives photos whose boxes are of one class."""
     rows = list(_rows(path))
-    if not any((row.get("Label") or {}).get("classifications") for _, row in rows):
+    if not any(_classifications(row) for _, row in rows):
         return as_classes(read_labelbox_boxes(path))
-    return listing_of(path, [_entry(name, row, path) for name, row in rows])
+    several = sum(len(_classifications(row)) > 1 for _, row in rows)
+    notes = [f"{several} photos have several classifications: the first that was answered counts"] if several else []
+    return listing_of(path, [_entry(name, row, path) for name, row in rows], notes)
+
+
+def _classifications(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    label = row.get("Label")
+    found = label.get("classifications") if isinstance(label, dict) else None
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def _rows(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
@@ -57,9 +67,9 @@ def _rows(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _photo(row: Mapping[str, Any], path: Path) -> Path | Skipped:
-    if row.get("Skipped"):
+    if row.get("Skipped") or row.get("Label") == SKIPPED:
         return Skipped("", "it was skipped in Labelbox")
-    if not row.get("Label"):
+    if not row.get("Label") or not isinstance(row["Label"], dict):
         return Skipped("", "it has no label")
     reference = str(row.get("External ID") or row["Labeled Data"]).strip()
     return find_photo(path.parent, reference) or Skipped("", f"there is no photo {reference.partition('?')[0]}")
@@ -67,7 +77,10 @@ def _photo(row: Mapping[str, Any], path: Path) -> Path | Skipped:
 
 def _boxes(label: Mapping[str, Any], name: str) -> tuple[list[DrawnBox], list[Skipped]]:
     boxes, others = [], []
-    for each in label.get("objects") or []:
+    objects = label.get("objects") or []
+    if not isinstance(objects, list) or not all(isinstance(each, dict) for each in objects):
+        raise DatasetError("its objects cannot be read")
+    for each in objects:
         box = each.get("bbox")
         if box is None:
             others.append(Skipped(name, f"{each.get('title', 'an object')} is no box"))
@@ -84,7 +97,7 @@ def _entry(name: str, row: Mapping[str, Any], path: Path) -> Entry | Skipped:
     photo = _photo(row, path)
     if isinstance(photo, Skipped):
         return Skipped(name, photo.reason)
-    answers = [each.get("answer") for each in row["Label"].get("classifications") or []]
+    answers = [each.get("answer") for each in _classifications(row)]
     answer = next((each for each in answers if each), "")
     text = answer.get("title") or answer.get("value") if isinstance(answer, dict) else answer
     return (

@@ -9,6 +9,12 @@ from itertools import combinations
 
 ENDINGS = ("ables", "able", "ings", "ing", "es", "ed", "s", "e")
 SHORTEST_STEM = 4
+MOST_DIGITS = 9
+
+
+def is_count(text: str) -> bool:
+    """Digits only, and no more of them than a number of things has."""
+    return text.isdecimal() and len(text) <= MOST_DIGITS
 
 
 def label_notes(raw: Iterable[str]) -> tuple[str, ...]:

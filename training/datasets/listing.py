@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from training.datasets.channel import ChannelPhoto
-from training.datasets.labels import label_notes
+from training.datasets.labels import is_count, label_notes
 from training.datasets.photo_set import DatasetError, ImportReport, PhotoSet, Skipped
 from training.datasets.reading import read_photos
 
@@ -24,6 +24,9 @@ class Listing:
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def with_notes(self, notes: Sequence[str]) -> Listing:
+        return replace(self, notes=(*self.notes, *notes))
+
     def report(self) -> ImportReport:
         return ImportReport(self.source, len(self.photos), self.skipped, self.notes)
 
@@ -36,11 +39,15 @@ class Entry:
     label: str
     reference: str
     path: Path | None
+    group: str = ""
 
 
 def listing_of(source: Path, entries: Sequence[Entry | Skipped], notes: Sequence[str] = ()) -> Listing:
-    """Raises: DatasetError, when no entry has a label and a photo that is there."""
-    photos: list[ChannelPhoto] = []
+    """A photo that is named again is left out and said so, with what it was called first.
+
+    Raises: DatasetError, when no entry has a label and a photo that is there.
+    """
+    photos: dict[Path, ChannelPhoto] = {}
     skipped: list[Skipped] = []
     for entry in entries:
         if isinstance(entry, Skipped):
@@ -49,13 +56,16 @@ def listing_of(source: Path, entries: Sequence[Entry | Skipped], notes: Sequence
             skipped.append(Skipped(entry.name, "it has no label"))
         elif entry.path is None:
             skipped.append(Skipped(entry.name, f"there is no photo {entry.reference}"))
+        elif entry.path in photos:
+            first_label = photos[entry.path].label
+            skipped.append(Skipped(entry.name, f"{entry.path.name} is there already, as {first_label}"))
         else:
-            photos.append(ChannelPhoto(entry.path, entry.label.strip()))
+            photos[entry.path] = ChannelPhoto(entry.path, entry.label.strip(), group=entry.group.strip())
     if not photos:
         first = f" ({skipped[0].name}: {skipped[0].reason})" if skipped else ""
         raise DatasetError(f"{source} names no photo that is there{first}")
     said = label_notes(entry.label for entry in entries if isinstance(entry, Entry) and entry.label.strip())
-    return Listing(str(source), tuple(photos), tuple(skipped), (*notes, *said))
+    return Listing(str(source), tuple(photos.values()), tuple(skipped), (*notes, *said))
 
 
 def find_photo(folder: Path, reference: str) -> Path | None:
@@ -72,7 +82,7 @@ def find_photo(folder: Path, reference: str) -> Path | None:
 
 def json_lines(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Raises: DatasetError, naming the line that is not a JSON object with a `source-ref`."""
-    for number, line in enumerate(read_text(manifest).splitlines(), 1):
+    for number, line in enumerate(read_text(manifest).split("\n"), 1):
         if line.strip():
             yield number, _parse(line, manifest, number)
 
@@ -107,7 +117,7 @@ def read_json(path: Path) -> Any:
 
 def photo_set(listing: Listing) -> PhotoSet:
     """The photos opened and hashed; those that cannot be read are left out and said so."""
-    photos, unreadable = read_photos((photo.path, photo.label) for photo in listing.photos)
+    photos, unreadable = read_photos((photo.path, photo.label, photo.group) for photo in listing.photos)
     found = {photo.label for photo in photos}
     lost = sorted({photo.label for photo in listing.photos} - found)
     notes = (*listing.notes, *(f"class {label} is left out: it has no readable photo" for label in lost))
@@ -117,4 +127,4 @@ def photo_set(listing: Listing) -> PhotoSet:
 
 def label_order(label: str) -> tuple[int, int, str]:
     """Counts by their value, before names in the order of the alphabet."""
-    return (0, int(label), label) if label.isdecimal() else (1, 0, label)
+    return (0, int(label), label) if is_count(label) else (1, 0, label)

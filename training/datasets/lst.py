@@ -58,8 +58,8 @@ def _parse(text: str, number: int, path: Path) -> Line | Skipped:
     try:
         index = float(fields[1])
     except ValueError:
-        return Skipped(name, f"{fields[1]!r} is no class index")
-    if index < 0 or index != int(index):
+        index = -1.0
+    if index < 0 or not index.is_integer():
         return Skipped(name, f"{fields[1]!r} is no class index")
     return Line(number, int(index), fields[2].strip())
 

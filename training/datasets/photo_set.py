@@ -62,7 +62,8 @@ class PhotoSet:
 def require_trainable(photos: PhotoSet, minimum_per_label: int = 3) -> PhotoSet:
     """Raises: DatasetError, for no photos, one class, or a class too small to be split in three."""
     if not photos.photos:
-        raise DatasetError(f"{photos.report.source} holds no readable photo")
+        first = "".join(f" ({each.name}: {each.reason})" for each in photos.report.skipped[:1])
+        raise DatasetError(f"{photos.report.source} holds no readable photo{first}")
     if len(photos.labels) < 2:
         raise DatasetError(
             f"{photos.report.source} has one class ({photos.labels[0]}): a classifier needs at least two, "

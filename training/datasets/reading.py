@@ -38,7 +38,8 @@ def read_photo(path: Path, label: str, group: str = "") -> Photo | Skipped:
     return Photo(path, label, hashlib.sha256(content).hexdigest(), bits, group)
 
 
-def read_photos(labelled: Iterable[tuple[Path, str]], threads: int = 2) -> tuple[list[Photo], list[Skipped]]:
+def read_photos(labelled: Iterable[tuple[Path, str, str]], threads: int = 2) -> tuple[list[Photo], list[Skipped]]:
+    """`labelled`: path, label and group of each."""
     pairs = list(labelled)
     progress, outcomes = Progress("reading", len(pairs), "photos"), []
     with ThreadPoolExecutor(threads) as pool:

@@ -77,7 +77,7 @@ def select(options: argparse.Namespace) -> list[str]:
 def _photos(folder: Path, options: argparse.Namespace) -> list[str]:
     photos = import_photos(options.data, options.task)
     chosen = choose(photos, _labels(options.labels, photos.labels), options.per_label, options.seed)
-    write_channel(chosen, folder)
+    write_channel(chosen, folder, with_groups=True)
     counts = ", ".join(f"{label}: {count}" for label, count in chosen.counts().items())
     return [*photos.report.lines(), f"{options.out}: {len(chosen.photos)} photos ({counts})"]
 

@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.datasets.duplicates import group_duplicates
-from training.datasets.photo_set import Photo, PhotoSet
+from training.datasets.duplicates import copy_notes, group_duplicates
+from training.datasets.photo_set import DatasetError, Photo, PhotoSet
 
 SPLITS = ("train", "validation", "test")
 DEFAULT_SHARES = (0.75, 0.1, 0.15)
@@ -21,16 +21,26 @@ class Split:
     def parts(self) -> dict[str, PhotoSet]:
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
+    def notes(self) -> list[str]:
+        """What was kept together, for people."""
+        grouped = [photo for part in self.parts().values() for photo in part.photos]
+        return [f"  {note}" for note in copy_notes(grouped)]
+
 
 def split_photos(photos: PhotoSet, shares: Sequence[float] = DEFAULT_SHARES, seed: int = 0) -> Split:
     """Train, validation and test, each with its share of every class.
 
     Groups are ordered by a hash of their content and the seed, and dealt out in that order: the same photos fall the
     same way whatever they are called, and the smallest class still has photos on every side.
+
+    Raises: DatasetError, when a side is left without photos, because they are of too few groups.
     """
     grouped = group_duplicates(photos.photos)
     sides = _deal(grouped, shares, seed)
     parts = [tuple(p for p in grouped if sides[p.group] == side) for side in range(len(shares))]
+    if not all(parts):
+        groups = len(set(sides))
+        raise DatasetError(f"{photos.report.source} cannot be split in three: its photos are of {groups} groups")
     return Split(*(photos.with_photos(part) for part in parts))
 
 

@@ -10,10 +10,11 @@ Boxes are in pixels of the photo as it is on disk; a relative `source-ref` is re
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,12 @@ from device.runtime.image import open_image
 from device.runtime.image_errors import InvalidImageError
 from device.runtime.manifest_types import InputSpec
 from training.datasets.channel import BOXED_MANIFEST_NAMES, MANIFEST_NAME, place_photo
+from training.datasets.listing import find_photo, json_lines
 from training.datasets.photo_set import DatasetError, ImportReport, Skipped
 from training.detection.frames import Frame, make_frame
 
 LEAST_BOX_SIDE_PX = 2
+MOST_CLASSES = 10_000
 Row = tuple[float, float, float, float, float]
 
 
@@ -72,7 +75,11 @@ def read_boxed_photos(source: Path, labels: Sequence[str] | None = None) -> Boxe
     manifest = find_manifest(source)
     photos: list[BoxedPhoto] = []
     skipped: list[Skipped] = []
-    for number, document in _lines(manifest):
+    for number, document in json_lines(manifest):
+        failed = _labelling_failed(document)
+        if failed:
+            skipped.append(Skipped(f"{manifest.name} line {number}", f"labelling failed: {failed}"))
+            continue
         photo, left_out = _read_photo(document, manifest, number)
         photos.append(photo)
         skipped += left_out
@@ -105,31 +112,24 @@ def find_manifest(source: Path) -> Path:
     raise DatasetError(f"{source} is no manifest and holds none of {', '.join(BOXED_MANIFEST_NAMES)}")
 
 
-def _lines(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with manifest.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield number, _parse(line, manifest, number)
+def _labelling_failed(document: Mapping[str, Any]) -> str:
+    told = [value for key, value in document.items() if key.endswith("-metadata") and isinstance(value, dict)]
+    return next((str(each["failure-reason"]) for each in told if "failure-reason" in each), "")
 
 
-def _parse(line: str, manifest: Path, number: int) -> dict[str, Any]:
-    try:
-        document = json.loads(line)
-    except ValueError as error:
-        raise DatasetError(f"{manifest} line {number}: not JSON ({error})") from error
-    if not isinstance(document, dict) or not isinstance(document.get("source-ref"), str):
-        raise DatasetError(f"{manifest} line {number}: no source-ref")
-    return document
+def _photo_path(manifest: Path, reference: str) -> Path:
+    """Of an address that lies nowhere here, where it is looked for in the end."""
+    name = PurePosixPath(reference).name if "://" in reference else reference
+    return find_photo(manifest.parent, reference) or manifest.parent / name
 
 
 def _read_photo(document: Mapping[str, Any], manifest: Path, number: int) -> tuple[BoxedPhoto, list[Skipped]]:
-    path = manifest.parent / str(document["source-ref"])
+    path = _photo_path(manifest, document["source-ref"])
     attribute = next(
         (key for key, value in document.items() if isinstance(value, dict) and "annotations" in value), None
     )
     if attribute is None:
         raise DatasetError(f"{manifest} line {number}: no attribute holds annotations")
-    names = document.get(f"{attribute}-metadata", {}).get("class-map", {})
     rows, skipped = [], []
     try:
         size = document[attribute]["image_size"][0]
@@ -140,21 +140,30 @@ def _read_photo(document: Mapping[str, Any], manifest: Path, number: int) -> tup
                 skipped.append(Skipped(f"{path.name} (line {number})", f"a box outside the photo: {annotation}"))
             else:
                 rows.append(row)
+        names = document.get(f"{attribute}-metadata", {}).get("class-map", {})
         class_names = {int(key): str(name).strip() for key, name in names.items()}
-    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError, ArithmeticError) as error:
         raise DatasetError(f"{manifest} line {number}: boxes cannot be read ({error!r})") from error
     return BoxedPhoto(path, (width_px, height_px), tuple(rows), class_names), skipped
 
 
 def clipped_row(annotation: Mapping[str, Any], width_px: int, height_px: int) -> Row | None:
-    """The part of the box inside the photo; None where less than two pixels of it are."""
+    """The part of the box inside the photo; None where less than two pixels of it are.
+
+    Raises: KeyError, TypeError, ValueError, OverflowError, for what is no box.
+    """
     left, top = float(annotation["left"]), float(annotation["top"])
     right, bottom = left + float(annotation["width"]), top + float(annotation["height"])
+    if not math.isfinite(left + top + right + bottom):
+        return None
     left, right = max(0.0, left), min(float(width_px), right)
     top, bottom = max(0.0, top), min(float(height_px), bottom)
     if right - left < LEAST_BOX_SIDE_PX or bottom - top < LEAST_BOX_SIDE_PX:
         return None
-    return float(int(annotation["class_id"])), left / width_px, top / height_px, right / width_px, bottom / height_px
+    class_id = int(annotation["class_id"])
+    if not 0 <= class_id < MOST_CLASSES:
+        raise ValueError(f"class {class_id} is none")
+    return float(class_id), left / width_px, top / height_px, right / width_px, bottom / height_px
 
 
 def _labels(photos: Sequence[BoxedPhoto], labels: Sequence[str] | None) -> tuple[str, ...]:
@@ -170,6 +179,14 @@ def _labels(photos: Sequence[BoxedPhoto], labels: Sequence[str] | None) -> tuple
     if named and count > len(named):
         raise DatasetError(f"class {count - 1} has no name among {', '.join(named.values())}")
     return tuple(named.get(index, str(index)) for index in range(max(count, len(named))))
+
+
+def require_every_class(labels: Sequence[str], photos: Sequence[BoxedPhoto], channel: str) -> None:
+    """Raises: DatasetError, for a class that no box is of."""
+    drawn = {int(row[0]) for photo in photos for row in photo.rows}
+    missing = [label for index, label in enumerate(labels) if index not in drawn]
+    if missing or not labels:
+        raise DatasetError(f"the channel {channel} has no box of {', '.join(missing[:8]) or 'any class'}")
 
 
 def write_boxed_channel(photos: Sequence[BoxedPhoto], labels: Sequence[str], folder: Path) -> Path:

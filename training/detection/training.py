@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from training.detection.anchors import fit_anchors
 from training.detection.augmentation import ObjectPool, augment, compose_frames
-from training.detection.channel import load_frames, read_boxed_photos
+from training.detection.channel import load_frames, read_boxed_photos, require_every_class
 from training.detection.evaluation import choose_thresholds, evaluate_detections
 from training.detection.frames import Frame, batch_labels, batch_pixels
 from training.detection.options import DetectionOptions
@@ -55,6 +55,7 @@ def load_data(layout: ContainerLayout, settings: TrainSettings, options: Detecti
     validation = read_boxed_photos(layout.require_channel("validation"), train.labels)
     for part in (train, validation):
         print("\n".join(part.report.lines()), flush=True)
+    require_every_class(train.labels, train.photos, "train")
     frames = load_frames(validation.photos, spec)
     composed = compose_frames(frames, options.composed_per_frame * len(frames), options.added_objects, settings.seed)
     if not frames:

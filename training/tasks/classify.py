@@ -34,7 +34,7 @@ def write_split(photos: PhotoSet, channels: Path, seed: int) -> PreparedData:
     for name, part in split.parts().items():
         write_channel(part, channels / name)
     counts = {name: len(part.photos) for name, part in split.parts().items()}
-    return PreparedData(photos.fingerprint(), counts, photos.report.lines())
+    return PreparedData(photos.fingerprint(), counts, [*photos.report.lines(), *split.notes()])
 
 
 def _render(folder: Path, seed: int) -> Path:

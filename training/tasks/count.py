@@ -35,7 +35,7 @@ def prepare(data: Path | None, rendered: Path, channels: Path, seed: int) -> Pre
         write_channel(part, channels / name)
     counts = {name: len(part.photos) for name, part in split.parts().items()}
     note = f"  {len(beyond.photos)} photos of more than {MOST_OBJECTS} objects are kept for trying abstention"
-    return PreparedData(within.fingerprint(), counts, [*within.report.lines(), note])
+    return PreparedData(within.fingerprint(), counts, [*within.report.lines(), *split.notes(), note])
 
 
 def evaluate_counts(predictor: Predictor, source: Path) -> Evaluation:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from PIL import Image, ImageDraw
 from device.runtime.predictor import Predictor
 from training.calibrate import Calibration
 from training.datasets.formats import import_boxes
-from training.datasets.photo_set import DatasetError
+from training.datasets.photo_set import DatasetError, Skipped
 from training.datasets.rendered_coins import coin_values, render_table, write_rendered_coins
 from training.detection.artifact import calibrate_detector
-from training.detection.channel import BoxedPhoto, BoxedSet, read_boxed_photos, write_boxed_channel
+from training.detection.channel import BoxedPhoto, BoxedSet, read_boxed_photos, require_every_class, write_boxed_channel
 from training.detection.figures import evaluate_detector
 from training.detection.split import split_sequences
 from training.evaluation import Evaluation
@@ -28,16 +29,29 @@ SELF_TEST_CHOICES = 24
 
 def prepare(data: Path | None, rendered: Path, channels: Path, seed: int) -> PreparedData:
     """The tail of each sequence of frames is held out, after a gap. Raises: DatasetError."""
-    boxed = import_boxes(data or write_rendered_coins(rendered, RENDERED_FRAMES, seed))
+    boxed = without_copies(import_boxes(data or write_rendered_coins(rendered, RENDERED_FRAMES, seed)))
     split = split_sequences(boxed.photos)
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
     for name, photos in parts.items():
         if not photos:
             raise DatasetError(f"{boxed.report.source} has too few frames: none is left for {name}")
         write_boxed_channel(photos, boxed.labels, channels / name)
+    require_every_class(boxed.labels, split.train, "train")
     note = f"  {len(split.unused)} frames are left out as gaps between training, validation and test"
     counts = {name: len(photos) for name, photos in parts.items()}
     return PreparedData(fingerprint(boxed), counts, [*boxed.report.lines(), note])
+
+
+def without_copies(boxed: BoxedSet) -> BoxedSet:
+    """Each photo once, whatever it is called: a copy in another sequence would stand on both sides of the split."""
+    kept: dict[str, BoxedPhoto] = {}
+    skipped = list(boxed.report.skipped)
+    for photo in boxed.photos:
+        first = kept.setdefault(_digest(photo), photo)
+        if first is not photo:
+            skipped.append(Skipped(photo.path.name, f"it is the same photo as {first.path.name}"))
+    report = replace(boxed.report, read=len(kept), skipped=tuple(skipped))
+    return replace(boxed, photos=tuple(kept.values()), report=report)
 
 
 def fingerprint(boxed: BoxedSet) -> str:
@@ -59,7 +73,10 @@ def calibrate_frames(predictor: Predictor, channels: Path) -> Calibration:
 
 
 def evaluate_frames(predictor: Predictor, source: Path) -> Evaluation:
-    return evaluate_detector(predictor, import_boxes(source, predictor.manifest.label_names).photos)
+    boxed = import_boxes(source, predictor.manifest.label_names)
+    if boxed.report.skipped or boxed.report.notes:
+        print("\n".join(boxed.report.lines()), flush=True)
+    return evaluate_detector(predictor, boxed.photos)
 
 
 def headline(figures: Mapping[str, Any]) -> str:
