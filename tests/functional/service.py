@@ -18,6 +18,7 @@ from chalicelib.services.suite import Services
 from tests.functional.client import Client
 
 ADMIN_KEY = "an-admin-key-of-the-tests"
+LOOKS_EVERY_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ def settings_of(home: Path, **variables: str) -> Settings:
 def running(settings: Settings, services: Services | None = None) -> Iterator[Service]:
     made = services or embedded_services(settings)
     server = EmbeddedServer(settings, made)
+    # How often it looks whether it is to stop: every test that starts one would wait half a second at its end.
+    server._http.expiration_interval = LOOKS_EVERY_S
     server.start()
     try:
         yield Service(settings, made, Client(server.port, ADMIN_KEY))
