@@ -42,6 +42,7 @@ def camera(fleet: FleetService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     client.call("DELETE", "/devices/first")
     station = Station(read_config(config))
     station.updates._back_off._most_s = 0.2
+    station.poster._idle_s = 0.05
     station.start()
     yield station
     station.stop()

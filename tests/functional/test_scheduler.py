@@ -7,10 +7,14 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from chalicelib.adapters.embedded.sqlite_store import SqliteStore
+from chalicelib.domain.ports import Put
+from chalicelib.services.lease import lease_key
 from tests.functional.client import Client
 from tests.functional.service import ADMIN_KEY
 from tests.functional.test_restart import Running, service_process
@@ -59,14 +63,25 @@ def state(client: Client, model_id: str) -> str:
     return str(client.get(f"/models/{model_id}").json()["state"])
 
 
+def let_the_lease_run_out(home: Path) -> None:
+    """What its holder, who is dead, renewed for ten seconds more: they are over."""
+    store = SqliteStore(home / "state.sqlite")
+    held = store.get(lease_key("scheduler"))
+    assert held.body["until_s"] > time.time()
+    store.write(Put(replace(held, body={**held.body, "until_s": time.time()}), expected_version=held.version))
+    store.close()
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="tells children by /proc")
 def test_jobs_go_on_by_themselves_also_after_the_scheduler_was_killed_and_all_ends_with_the_server(
-    service: Running,
+    service: Running, tmp_path: Path
 ) -> None:
     assert service.client.post("/models", {"job": "waste"}).status == 201
     until(lambda: state(service.client, "waste-1") == "ready")
     (first,) = children(service.process.pid)
     os.kill(first, signal.SIGKILL)
+    until(lambda: first not in children(service.process.pid))
+    let_the_lease_run_out(tmp_path / "home")
     assert service.client.post("/models", {"job": "waste"}).status == 201
     until(lambda: state(service.client, "waste-2") == "ready")
     (second,) = children(service.process.pid)
