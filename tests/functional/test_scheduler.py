@@ -7,12 +7,14 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chalicelib.adapters.embedded.sqlite_store import SqliteStore
+from chalicelib.domain.errors import WriteConflictError
 from chalicelib.domain.ports import Put
 from chalicelib.services.lease import lease_key
 from tests.functional.client import Client
@@ -67,8 +69,9 @@ def let_the_lease_run_out(home: Path) -> None:
     """What its holder, who is dead, renewed for ten seconds more: they are over."""
     store = SqliteStore(home / "state.sqlite")
     held = store.get(lease_key("scheduler"))
-    assert held.body["until_s"] > time.time()
-    store.write(Put(replace(held, body={**held.body, "until_s": time.time()}), expected_version=held.version))
+    # On a busy machine it may have run out by itself, and the next one may have it.
+    with suppress(WriteConflictError):
+        store.write(Put(replace(held, body={**held.body, "until_s": 0.0}), expected_version=held.version))
     store.close()
 
 
