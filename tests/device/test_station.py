@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 import signal
@@ -72,11 +73,21 @@ def test_a_camera_fetches_its_model_proves_it_and_reports_what_happens(tmp_path:
     assert [event["sequence"] for event in service.events[:4]] == [1, 2, 3, 4]
 
 
-def test_a_deeplens_uses_its_own_camera_and_gpu(tmp_path: Path, service: Service, deeplens: Any) -> None:
+def test_a_deeplens_uses_its_own_camera_and_gpu(
+    tmp_path: Path, service: Service, deeplens: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slot = camera_model(tmp_path / "model")
     pack(slot, tmp_path / "model.tar.gz")
     service.promote(tmp_path / "model.tar.gz", slot)
-    deeplens.frames.append(np.full((48, 64, 3), (20, 230, 20), dtype=np.uint8))
+    noise = itertools.count()
+
+    def newer_frame() -> Tuple[bool, Any]:
+        """As a sensor's: none is like the one before, which would be waited for."""
+        frame = np.full((48, 64, 3), (20, 230, 20), dtype=np.uint8)
+        frame[0, 0] = next(noise) % 256
+        return True, frame
+
+    monkeypatch.setattr(deeplens, "getLastFrame", newer_frame)
     changes: Dict[str, Any] = {"engine": "awscam", "camera": {"kind": "awscam"}}
     station = hurried(Station(read_config(agent_json(tmp_path, service, **changes))))
     station.start()
