@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import os
 from pathlib import Path
 
 import pytest
@@ -13,31 +11,17 @@ from PIL import Image
 from device.runtime.artifact import unpack
 from device.runtime.decision import CountDecision, DetectionDecision
 from device.runtime.predictor import Predictor
+from tests.functional.detector import SMALL, job_of, needs_training, trained_detector
 from training.datasets.channel import read_channel
 from training.datasets.photo_set import DatasetError
 from training.datasets.rendered_bins import render_bin, write_rendered_bins
-from training.datasets.rendered_coins import coin_values, write_rendered_coins
+from training.datasets.rendered_coins import coin_values
 from training.evaluate import evaluate_archive
-from training.job import JobError, JobRequest, JobResult, run_job
+from training.job import JobError, JobResult, run_job
 
-CHECKOUT = Path(__file__).parents[2]
-TRAINING_PYTHON = Path(os.environ.get("BINSIGHT_TRAINING_PYTHON", CHECKOUT / ".venv-train" / "bin" / "python"))
-SMALL = {"image_size": "64", "channels": "16,32,32", "depths": "1,1,1", "epochs": "3", "batch_size": "16"}
+SHORT = {**SMALL, "epochs": "3"}
 
-pytestmark = pytest.mark.skipif(
-    not TRAINING_PYTHON.is_file(), reason=f"no training environment at {TRAINING_PYTHON} (BINSIGHT_TRAINING_PYTHON)"
-)
-
-
-def job(work: Path, task: str, data: Path, **hyperparameters: str) -> JobRequest:
-    return JobRequest(
-        work=work / "work",
-        out=work / "out",
-        training_python=TRAINING_PYTHON,
-        data=data,
-        task=task,
-        hyperparameters={**SMALL, **hyperparameters},
-    )
+pytestmark = needs_training
 
 
 def png(image: Image.Image) -> bytes:
@@ -56,20 +40,12 @@ def bins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def counter(bins: Path, tmp_path_factory: pytest.TempPathFactory) -> JobResult:
-    return run_job(job(tmp_path_factory.mktemp("count"), "count", bins))
+    return run_job(job_of(tmp_path_factory.mktemp("count"), "count", bins, **SHORT))
 
 
 @pytest.fixture(scope="module")
-def coins(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("coins")
-    write_rendered_coins(folder, 120, seed=5, size_px=64)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def detector(coins: Path, tmp_path_factory: pytest.TempPathFactory) -> JobResult:
-    options = json.dumps({"values": coin_values(), "added_objects": 0, "composed_per_frame": 0, "zoom": 0})
-    return run_job(job(tmp_path_factory.mktemp("detect"), "detect", coins, options=options))
+def detector(tmp_path_factory: pytest.TempPathFactory) -> JobResult:
+    return trained_detector(tmp_path_factory.getbasetemp()).result
 
 
 def loaded(result: JobResult, folder: Path) -> Predictor:
@@ -121,10 +97,13 @@ def test_a_detectors_figures_are_the_same_in_the_job_and_on_the_same_frames_afte
 
 def test_a_job_without_its_labels_file_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"counting needs a labels\.csv"):
-        run_job(job(tmp_path, "count", tmp_path))
+        run_job(job_of(tmp_path, "count", tmp_path, **SHORT))
 
 
-def test_a_value_for_a_label_that_no_frame_has_fails_with_the_reason(coins: Path, tmp_path: Path) -> None:
+def test_a_value_for_a_label_that_no_frame_has_fails_with_the_reason(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    coins = trained_detector(tmp_path_factory.getbasetemp()).photos
     with pytest.raises(JobError, match="no frame has: ten"):
-        run_job(job(tmp_path, "detect", coins, options='{"values": {"ten": 10}}'))
+        run_job(job_of(tmp_path, "detect", coins, **SHORT, options='{"values": {"ten": 10}}'))
     assert not (tmp_path / "out").exists()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,33 +16,17 @@ from PIL import Image
 from device.runtime.artifact import unpack
 from device.runtime.predictor import Predictor
 from tests.device.models import png
+from tests.functional.detector import ABLE, MOST, SIDE_PX, job_of, needs_training, trained_detector
 from tests.functional.service import Service, promote, running, settings_of
 from tests.functional.test_bodies import multipart, send
 from training.container import evaluation
 from training.datasets.rendered_bins import render_bin, write_rendered_bins
-from training.datasets.rendered_coins import coin_values, render_table, write_rendered_coins
-from training.job import JobRequest, JobResult, run_job
+from training.datasets.rendered_coins import coin_values, render_table
+from training.job import JobResult, run_job
 
-CHECKOUT = Path(__file__).parents[2]
-TRAINING_PYTHON = Path(os.environ.get("BINSIGHT_TRAINING_PYTHON", CHECKOUT / ".venv-train" / "bin" / "python"))
-SIDE_PX = 64
-MOST = 3
 UNSEEN = 7_000_000
-SMALL = {
-    "image_size": str(SIDE_PX),
-    "channels": "16,32,32",
-    "depths": "1,1,1",
-    "batch_size": "16",
-    "optimizer": "adam",
-    "learning_rate": "0.004",
-    "average_decay": "0.9",
-    "augment": "0.3",
-}
-COINS = json.dumps({"values": coin_values(), "added_objects": 0, "composed_per_frame": 0, "zoom": 0})
 
-pytestmark = pytest.mark.skipif(
-    not TRAINING_PYTHON.is_file(), reason=f"no training environment at {TRAINING_PYTHON} (BINSIGHT_TRAINING_PYTHON)"
-)
+pytestmark = needs_training
 
 
 @dataclass(frozen=True)
@@ -53,26 +36,12 @@ class Trained:
     counter_work: Path
 
 
-def train(folder: Path, task: str, data: Path, **hyperparameters: str) -> JobResult:
-    return run_job(
-        JobRequest(
-            work=folder / "work",
-            out=folder / "out",
-            training_python=TRAINING_PYTHON,
-            data=data,
-            task=task,
-            hyperparameters={**SMALL, **hyperparameters},
-        )
-    )
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
-    bins, coins = tmp_path_factory.mktemp("bins"), tmp_path_factory.mktemp("coins")
+    bins = tmp_path_factory.mktemp("bins")
     write_rendered_bins(bins / "photos", 320, seed=5, size_px=SIDE_PX, most_objects=MOST)
-    write_rendered_coins(coins / "photos", 200, seed=5, size_px=SIDE_PX, most_coins=MOST)
-    counter = train(bins, "count", bins / "photos", epochs="10", label_smoothing="0")
-    detector = train(coins, "detect", coins / "photos", epochs="10", options=COINS)
+    counter = run_job(job_of(bins, "count", bins / "photos", **ABLE, label_smoothing="0"))
+    detector = trained_detector(tmp_path_factory.getbasetemp()).result
     with running(settings_of(tmp_path_factory.mktemp("trained"))) as service:
         for result in (counter, detector):
             promote(service.client, result.artifact)
