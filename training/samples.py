@@ -38,7 +38,7 @@ def input_spec(size: int, fit: str, name: str = "data") -> InputSpec:
 def load_samples(folder: Path, spec: InputSpec, labels: Sequence[str] | None = None, enlarge: float = 1.0) -> Samples:
     """Every readable photo of a channel, `enlarge` times the input's size.
 
-    Raises: DatasetError, for a label not among `labels`, or a channel with nothing readable.
+    Raises: DatasetError, for a label not among `labels`, a channel with nothing readable, or with nothing of one label.
     """
     listed = read_channel(folder)
     names = tuple(labels or sorted({photo.label for photo in listed}))
@@ -58,6 +58,9 @@ def load_samples(folder: Path, spec: InputSpec, labels: Sequence[str] | None = N
                 targets.append(names.index(photo.label))
     if not photos:
         raise DatasetError(f"no photo of {folder} can be read")
+    lost = sorted({photo.label for photo in listed} - {names[target] for target in targets})
+    if lost:
+        raise DatasetError(f"the channel {folder.name} has no readable photo of {', '.join(lost)}")
     return Samples(np.stack(photos), np.array(targets, dtype=np.int64), names)
 
 

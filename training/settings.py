@@ -7,6 +7,7 @@ from typing import Any
 from training.layout import TrainingError
 
 TASKS = ("classify", "count", "detect")
+SHARES = ("momentum", "dropout", "label_smoothing", "average_decay")
 FITS = ("squash", "crop", "letterbox")
 
 
@@ -73,6 +74,11 @@ class TrainSettings:
             raise TrainingError("head_rate must be more than 0")
         if self.image_size < 32 or self.batch_size < 2 or self.epochs < 1:
             raise TrainingError("image_size must be 32 or more, batch_size 2 or more, epochs 1 or more")
+        if not self.learning_rate > 0:
+            raise TrainingError(f"hyperparameter learning_rate: {self.learning_rate:g} is not above 0")
+        for name in SHARES:
+            if not 0 <= getattr(self, name) < 1:
+                raise TrainingError(f"hyperparameter {name}: {getattr(self, name):g} is not from 0 up to, without, 1")
         return self
 
 

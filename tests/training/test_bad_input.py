@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 
 from tests.training.photo_files import write_photo
+from training.datasets.channel import channel_lines, read_channel
 from training.datasets.formats import import_boxes
+from training.datasets.photo_set import DatasetError
 from training.job import REPOSITORY
 from training.job import main as job_main
+from training.samples import input_spec, load_samples
 from training.weights import Checkpoints, Snapshot
 
 BOX = {"class_id": 0, "left": 4, "top": 4, "width": 20, "height": 20}
@@ -97,6 +100,21 @@ def test_boxes_outside_the_photo_and_photos_that_are_none_are_left_out_and_named
     reasons = " | ".join(skipped.reason for skipped in boxed.report.skipped)
     assert "a box outside the photo" in reasons
     assert "b.jpg cannot be read" in reasons
+
+
+def test_a_channel_in_which_no_photo_of_a_class_can_be_read_is_refused(tmp_path: Path) -> None:
+    for index, name in enumerate(("glass", "paper")):
+        write_photo(tmp_path / "train" / name / "a.jpg", index)
+    (tmp_path / "train" / "paper" / "a.jpg").write_bytes(b"nothing")
+    with pytest.raises(DatasetError, match="the channel train has no readable photo of paper"):
+        load_samples(tmp_path / "train", input_spec(32, "squash"), ["glass", "paper"])
+
+
+def test_a_channels_manifest_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "manifest.jsonl").write_bytes(b'{"source-ref": "\xff"}')
+    for read in (read_channel, channel_lines):
+        with pytest.raises(DatasetError, match=r"manifest\.jsonl is not UTF-8"):
+            read(tmp_path)
 
 
 FULL_DISK = """

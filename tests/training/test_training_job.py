@@ -46,6 +46,9 @@ def test_deeplens_runs_a_network_of_documented_operators_only(tmp_path: Path) ->
         ({"lerning_rate": "0.1"}, "lerning_rate"),
         ({"fit": "stretch"}, "squash, crop, letterbox"),
         ({"image_size": "8"}, "image_size"),
+        ({"learning_rate": "-0.1"}, "learning_rate: -0.1 is not above 0"),
+        ({"learning_rate": "nan"}, "learning_rate"),
+        ({"dropout": "1"}, "dropout: 1 is not from 0"),
     ],
 )
 def test_a_hyperparameter_that_makes_no_sense_is_named(values: dict[str, str], named: str) -> None:

@@ -77,15 +77,21 @@ def channel_lines(folder: Path) -> list[str]:
     """One line a photo, whatever is told of it: the same lines, the same channel."""
     for name in BOXED_MANIFEST_NAMES:
         if (folder / name).is_file():
-            return [line for line in (folder / name).read_text(encoding="utf-8").splitlines() if line.strip()]
+            return [line for line in _text(folder / name).split("\n") if line.strip()]
     return [f"{photo.sha256 or photo.path.name} {photo.label}" for photo in read_channel(folder)]
 
 
 def _read_manifest(manifest: Path) -> Iterator[ChannelPhoto]:
-    with manifest.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield _read_line(line, manifest, number)
+    for number, line in enumerate(_text(manifest).split("\n"), 1):
+        if line.strip():
+            yield _read_line(line, manifest, number)
+
+
+def _text(manifest: Path) -> str:
+    try:
+        return manifest.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{manifest} is not UTF-8: {error}") from error
 
 
 def _read_line(line: str, manifest: Path, number: int) -> ChannelPhoto:

@@ -1,6 +1,6 @@
 """A part of a data set in any form, or the whole in another form.
 
-    python -m training.datasets.select --data bins/ --task count --labels 1,2,3,4,5 --per-label 1000 --out build/bins
+    python -m training.datasets.select --data bins/ --task count --labels 0,1,2,3,4,5 --per-label 1000 --out build/bins
 
 Chooses by a hash of the content, so that the same photos are chosen again whatever they are called. Writes our channel
 (manifest and photos); with --split three of them; with --lists or --records also what built-in algorithms read.
