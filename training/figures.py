@@ -31,6 +31,8 @@ CURVE_COVERAGES = tuple(round(1 - step * 0.05, 2) for step in range(20))
 def evaluate(predictor: Predictor, photos: Sequence[ChannelPhoto]) -> Evaluation:
     """The figures of one set of photos; those of labels that the model does not have are counted apart."""
     answered = predict_photos(predictor, photos, "evaluating")
+    if predictor.manifest.task == "count" and answered and not _in_range(predictor, answered):
+        return beyond_alone(predictor, answered)
     predictions = of_known_labels(predictor, answered)
     strangers = [each for each in answered if each.photo.label not in predictions.labels]
     mistakes = worst_mistakes(predictor, predictions)
@@ -40,6 +42,22 @@ def evaluate(predictor: Predictor, photos: Sequence[ChannelPhoto]) -> Evaluation
         "worst": [mistake.to_json() for mistake in mistakes],
     }
     return Evaluation(figures, mistakes)
+
+
+def _in_range(predictor: Predictor, answered: Sequence[Prediction]) -> bool:
+    return any(each.photo.label in predictor.manifest.label_names for each in answered)
+
+
+def beyond_alone(predictor: Predictor, answered: Sequence[Prediction]) -> Evaluation:
+    """Photos of more objects than were trained on, and no others: whether it notices is all that can be said."""
+    figures = {
+        "task": "count",
+        "photos": 0,
+        "labels": list(predictor.manifest.label_names),
+        "beyond_range": beyond_range_figures(answered),
+        "decisions": decision_figures(answered),
+    }
+    return Evaluation(figures)
 
 
 def _task_figures(task: str, predictions: Predictions, strangers: Sequence[Prediction]) -> dict[str, Any]:

@@ -71,6 +71,29 @@ def test_two_evaluations_can_lie_in_one_folder(tmp_path: Path) -> None:
     }
 
 
+def test_photos_beyond_the_trained_range_alone_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = photos(tmp_path / "data", **{"7": RED, "9": GREEN})
+    archive = tmp_path / "model.tar.gz"
+    pack(model_folder(tmp_path / "model", "count"), archive)
+    path = tmp_path / "out" / "metrics.json"
+    assert main(["--model", str(archive), "--data", str(data), "--out", str(path)]) == 0
+    figures = json.loads(path.read_text())
+    assert figures["photos"] == 0
+    assert figures["beyond_range"]["photos"] == 8
+    assert "accuracy" not in figures
+    assert "8 photos beyond the trained range" in capsys.readouterr().out
+    assert "8 photos show more objects" in (tmp_path / "out" / "card.md").read_text()
+
+
+def test_photos_that_cannot_be_read_are_no_wrong_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "data" / "7").mkdir(parents=True)
+    (tmp_path / "data" / "7" / "a.png").write_bytes(b"nothing")
+    pack(model_folder(tmp_path / "model", "count"), tmp_path / "model.tar.gz")
+    told = ["--model", str(tmp_path / "model.tar.gz"), "--data", str(tmp_path / "data")]
+    assert main([*told, "--out", str(tmp_path / "metrics.json")]) == 1
+    assert "no photo can be read" in capsys.readouterr().err
+
+
 def test_the_answers_to_the_pool_are_those_the_registry_takes(tmp_path: Path) -> None:
     data = photos(tmp_path / "data", landfill=RED, compost=GREEN, recycling=BLUE)
     path = evaluated(tmp_path, data, "metrics.json", "--golden-pool", str(pool(tmp_path / "pools", "classify")))

@@ -43,6 +43,9 @@ def evaluate_counts(predictor: Predictor, source: Path) -> Evaluation:
 
 
 def headline(figures: Mapping[str, Any]) -> str:
+    if not figures["photos"]:
+        beyond = figures["beyond_range"]
+        return f"{beyond['photos']} photos beyond the trained range, {beyond['flagged']} of them flagged"
     return (
         f"accuracy {figures['accuracy']:.3f}, within one {figures['within_one']:.3f}, RMSE {figures['rmse']:.3f} "
         f"on {figures['photos']} photos"
