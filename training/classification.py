@@ -16,7 +16,15 @@ from training.layout import ContainerLayout, TrainingError
 from training.metrics import balanced_log_loss, classification_scores
 from training.mxnet_import import mx
 from training.networks.names import FEATURES, PROBABILITIES
-from training.networks.pretrained import CUT, Backbone, cut_layer, load_backbone, rooted_at, unclipped
+from training.networks.pretrained import (
+    CUT,
+    Backbone,
+    convolutions_from_stride,
+    cut_layer,
+    load_backbone,
+    rooted_at,
+    unclipped,
+)
 from training.networks.small import (
     FIXED_PARAMETERS,
     evened,
@@ -100,7 +108,7 @@ def train_on_backbone(
         **load_weights(*normalization_parameters(mean, deviation)),
         **load_weights(backbone.arguments, backbone.auxiliary),
     }
-    cut = cut_layer(backbone, settings.finetune_layers)
+    cut = cut_layer(backbone, _trainable(backbone, settings))
     features = unclipped(backbone.features, cut) if settings.unclip else backbone.features
     head = objective.head(features, len(data.train.labels), settings)
     tail = Head(rooted_at(head.loss, cut), rooted_at(head.answer, cut))
@@ -123,6 +131,12 @@ def train_on_backbone(
     fitted = _fit_head(tail, inputs, data, frozen, settings, checkpoints, objective)
     trained = scale.folded(fitted.weights) if scale else fitted.weights
     return _trained(head.answer, {**frozen, **trained}, fitted, data)
+
+
+def _trainable(backbone: Backbone, settings: TrainSettings) -> int:
+    if settings.finetune_stride:
+        return convolutions_from_stride(backbone, settings.finetune_stride, settings.image_size)
+    return settings.finetune_layers
 
 
 def _trained(answer: Any, weights: Weights, fitted: Fitted, data: ClassificationData) -> TrainedNetwork:

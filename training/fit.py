@@ -49,7 +49,7 @@ class Fitted:
 
 
 def fit(problem: Problem, settings: TrainSettings, checkpoints: Checkpoints) -> Fitted:
-    """Raises: TrainingError, when the loss is no longer a number, or a checkpoint belongs to another job."""
+    """Raises: TrainingError, for an unknown optimizer, a loss that is no number, or a checkpoint of another job."""
     begun_s = time.monotonic()
     run = _Run(problem, settings, checkpoints)
     run.begin()
@@ -97,7 +97,10 @@ class _Run:
         }
         if settings.optimizer != "adam":
             parameters["momentum"] = settings.momentum
-        optimizer = mx.optimizer.create(settings.optimizer, **parameters)
+        try:
+            optimizer = mx.optimizer.create(settings.optimizer, **parameters)
+        except (ValueError, TypeError) as error:
+            raise TrainingError(f"optimizer {settings.optimizer!r} is not one of sgd, nag and adam: {error}") from error
         optimizer.set_lr_mult({f"{HEAD}_weight": settings.head_rate, f"{HEAD}_bias": settings.head_rate})
         return optimizer
 

@@ -109,6 +109,7 @@ RUNS = (
             Aim("interval_80_coverage", "80% intervals hold", least=0.78, most=0.84),
             Aim("within_one", "within one", least=0.82),
         ),
+        backbone="mobilenet_v2",
     ),
     Run(
         "banknotes",

@@ -44,6 +44,7 @@ class TrainSettings:
     pixel_mean: float = 127.5  # of the pretrained network; from scratch they are measured
     pixel_std: float = 127.5
     finetune_layers: int = 0  # last convolutions that train too; 0: only the head
+    finetune_stride: int = 0  # layers on maps of 1/8, say, of the photo's side or less train; then not by number
     unclip: int = 0  # 1: ReLU in place of ReLU6 in the layers that train, which is faster
     standardize: int = 0  # 1: the head learns on features of mean 0 and deviation 1 (where nothing else trains)
     cached_views: int = 1  # augmented views of each photo in the frozen features' cache
@@ -65,8 +66,12 @@ class TrainSettings:
         _require_one_of("fit", self.fit, FITS)
         _require_one_of("flip", self.flip, ("none", "horizontal", "any"))
         _require_one_of("pooling", self.pooling, ("avg", "avgmax"))
-        if self.pretrained and self.finetune_layers and self.standardize:
-            raise TrainingError("standardize needs finetune_layers=0")
+        if self.pretrained and (self.finetune_layers or self.finetune_stride) and self.standardize:
+            raise TrainingError("standardize needs finetune_layers=0 and finetune_stride=0")
+        if self.finetune_layers and self.finetune_stride:
+            raise TrainingError("finetune_layers and finetune_stride say the same in two ways: give one of them")
+        if self.task == "detect" and self.finetune_stride:
+            raise TrainingError("finetune_stride is for photos that are classified or counted: give finetune_layers")
         if self.contrast and self.task == "detect":
             raise TrainingError("contrast is for photos that are classified or counted, not for detection")
         _require_one_of("keep", self.keep, ("best", "last"))

@@ -10,6 +10,7 @@ import pytest
 mx = pytest.importorskip("training.mxnet_import", reason="MXNet is not installed here", exc_type=ImportError).mx
 
 from training.fit import Problem, fit  # noqa: E402
+from training.layout import TrainingError  # noqa: E402
 from training.networks.names import HEAD  # noqa: E402
 from training.settings import TrainSettings  # noqa: E402
 from training.weights import Checkpoints, Weights  # noqa: E402
@@ -63,6 +64,11 @@ def test_the_head_learns_at_its_own_rate(tmp_path: Path, optimizer: str) -> None
     steps = [each[f"{HEAD}_weight"] - FIRST[f"{HEAD}_weight"] for each in (slow, fast)]
     assert steps[1] == pytest.approx(3 * steps[0], rel=1e-3)
     assert fast["below_weight"] == pytest.approx(slow["below_weight"])
+
+
+def test_an_optimizer_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="optimizer 'magic' is not one of sgd, nag and adam"):
+        fitted(tmp_path, optimizer="magic")
 
 
 def test_a_run_that_goes_on_ends_with_the_same_weights(tmp_path: Path) -> None:

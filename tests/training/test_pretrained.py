@@ -9,7 +9,14 @@ import pytest
 
 mx = pytest.importorskip("training.mxnet_import", reason="MXNet is not installed here", exc_type=ImportError).mx
 
-from training.networks.pretrained import cut_layer, load_backbone, rooted_at, unclipped  # noqa: E402
+from training.layout import TrainingError  # noqa: E402
+from training.networks.pretrained import (  # noqa: E402
+    convolutions_from_stride,
+    cut_layer,
+    load_backbone,
+    rooted_at,
+    unclipped,
+)
 
 SIDE = 32
 
@@ -66,3 +73,15 @@ def test_the_pools_of_two_stages_stand_on_what_trains_or_are_seen_to_reach_below
     backbone = load_backbone(prefix, mx.sym.Variable("data"), pooled_stages=2)
     assert "data" not in rooted_at(backbone.features, cut_layer(backbone, 2)).list_arguments()
     assert "data" in rooted_at(backbone.features, cut_layer(backbone, 1)).list_arguments()
+
+
+@pytest.mark.parametrize(("stride", "layers"), [(1, 3), (2, 1)])
+def test_layers_train_by_the_size_of_the_maps_that_they_take(prefix: Path, stride: int, layers: int) -> None:
+    """The second convolution takes the whole side and halves it: at half the side there is only the third."""
+    backbone = load_backbone(prefix, mx.sym.Variable("data"))
+    assert convolutions_from_stride(backbone, stride, SIDE) == layers
+
+
+def test_maps_smaller_than_the_network_has_are_told(prefix: Path) -> None:
+    with pytest.raises(TrainingError, match="no layer of the network has maps of 1/8"):
+        convolutions_from_stride(load_backbone(prefix, mx.sym.Variable("data")), 8, SIDE)

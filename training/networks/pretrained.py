@@ -1,6 +1,7 @@
 """An MXNet checkpoint as a feature extractor: found, stripped of its classifier, cut where training begins."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +104,32 @@ def cut_layer(backbone: Backbone, trainable_convolutions: int) -> str:
     nodes = _nodes(backbone.features)
     first = next(node for node in nodes if node["name"] == backbone.convolutions[-trainable_convolutions])
     return f"{nodes[first['inputs'][0][0]]['name']}_output"
+
+
+def convolutions_from_stride(backbone: Backbone, stride: int, image_size: int) -> int:
+    """How many of the last convolutions train, when those on maps of 1/stride of the photo's side and less do.
+
+    The first of these trains as well, unless what it gives is smaller than what it takes: what is frozen is cached.
+    Raises: TrainingError, where no convolution takes maps as small.
+    """
+    taken = _taken_shapes(backbone, image_size)
+    small = [index for index, (_, side, _) in enumerate(taken) if side * stride <= image_size]
+    if not small:
+        raise TrainingError(f"finetune_stride: no layer of the network has maps of 1/{stride} of the photo's side")
+    first = min(small[:2], key=lambda index: math.prod(taken[index]))
+    return len(backbone.convolutions) - first
+
+
+def _taken_shapes(backbone: Backbone, image_size: int) -> list[tuple[int, int, int]]:
+    """What each convolution takes: (channels, height, width)."""
+    internals = backbone.features.get_internals()
+    data = next(name for name in internals.list_arguments() if name not in backbone.arguments)
+    found = internals.infer_shape(**{data: (1, 3, image_size, image_size)})[1]
+    shapes = dict(zip(internals.list_outputs(), found, strict=True))
+    nodes = _nodes(backbone.features)
+    sources = {node["name"]: nodes[node["inputs"][0][0]] for node in nodes if node["op"] == "Convolution"}
+    names = [sources[name]["name"] for name in backbone.convolutions]
+    return [shapes[name if name == data else f"{name}_output"][1:] for name in names]
 
 
 def unclipped(symbol: Any, layer_output: str) -> Any:
