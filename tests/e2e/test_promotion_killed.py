@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 
-from benchmarks.campaigns import fleet_kills
 from benchmarks.campaigns.fleet_killer import Killer
+from benchmarks.campaigns.fleet_kills import promoted_killer
 from benchmarks.campaigns.fleet_strike import STEPS
-from chalicelib.domain.deployment import Deployment
-from chalicelib.domain.errors import WriteConflictError
-from chalicelib.domain.ports import Put
-from chalicelib.services.lease import lease_key
 from device.simulate.fleet import Fleet
 
 pytestmark = pytest.mark.slow
@@ -26,31 +19,10 @@ TIMEOUT_S = 60.0
 TRIES = 5
 
 
-class ImpatientKiller(Killer):
-    """A timer that dies with its service holds its lease for ten seconds more. They are waited for once."""
-
-    has_waited = False
-
-    def _strike(self, step: str, before: Deployment | None, victims: list[int], steering: threading.Thread) -> None:
-        super()._strike(step, before, victims, steering)
-        self.here.process.stop()
-        if len(victims) > 1:
-            if self.has_waited:
-                self._let_the_lease_run_out()
-            self.has_waited = True
-
-    def _let_the_lease_run_out(self) -> None:
-        held = self.store.get(lease_key("scheduler"))
-        with suppress(WriteConflictError):
-            self.store.write(Put(replace(held, body={**held.body, "until_s": 0.0}), expected_version=held.version))
-
-
 @pytest.fixture(scope="module")
 def world() -> Iterator[tuple[Killer, Fleet]]:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(fleet_kills, "Killer", ImpatientKiller)
-        with fleet_kills.promoted_killer(CAMERAS) as made:
-            yield made
+    with promoted_killer(CAMERAS) as made:
+        yield made
 
 
 @pytest.mark.parametrize("step", STEPS)
