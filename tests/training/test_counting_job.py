@@ -29,8 +29,14 @@ def test_a_label_that_is_no_count_is_named(tmp_path: Path) -> None:
 
 
 def test_a_count_without_photos_is_noticed(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="every one with photos; found 0, 2, 10"):
-        train(layout_with(tmp_path, "10", "0", "2"))
+    with pytest.raises(TrainingError, match="every one with photos; found 0, 2, 4: add photos of 1, 3"):
+        train(layout_with(tmp_path, "4", "0", "2"))
+
+
+def test_counts_may_begin_above_nothing(tmp_path: Path) -> None:
+    """As in the tutorials, which train on 1 to 5: it goes on to what is missing next."""
+    with pytest.raises(TrainingError, match="the channel validation is missing"):
+        train(layout_with(tmp_path, "1", "2", "3"))
 
 
 def test_without_its_channel_nothing_is_trained(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,22 @@ from training.weights import Checkpoints
 def train_counter(layout: ContainerLayout, settings: TrainSettings, checkpoints: Checkpoints) -> TrainedNetwork:
     """`label_smoothing` is how far a target spreads to its neighbours.
 
-    Raises: TrainingError, for labels that are not 0, 1, 2 and so on.
+    Raises: TrainingError, for labels that are not whole numbers without a gap.
     """
-    labels = sorted({photo.label for photo in read_channel(layout.require_channel("train"))}, key=_whole_number)
-    if labels != [str(count) for count in range(len(labels))]:
-        raise TrainingError(f"counts must be 0, 1, 2 and so on, every one with photos; found {', '.join(labels)}")
+    require_consecutive({photo.label for photo in read_channel(layout.require_channel("train"))})
     return train_network(layout, settings, checkpoints, COUNT)
+
+
+def require_consecutive(labels: Collection[str]) -> None:
+    """From 0 or from any count on. Raises: TrainingError."""
+    counts = sorted({_whole_number(label) for label in labels})
+    missing = [str(count) for count in range(counts[0], counts[-1]) if count not in counts] if counts else []
+    if missing:
+        found = ", ".join(map(str, counts))
+        raise TrainingError(
+            f"counts must follow each other without a gap, every one with photos; found {found}: "
+            f"add photos of {', '.join(missing)}"
+        )
 
 
 def count_score(probabilities: NDArray[np.float32], targets: NDArray[np.int64]) -> Mapping[str, float]:
