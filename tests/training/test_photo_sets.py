@@ -149,6 +149,12 @@ def test_photos_of_one_camera_alone_cannot_be_split() -> None:
         split_photos(PhotoSet(("compost",), tuple(photos)))
 
 
+def test_a_side_without_a_share_stays_empty() -> None:
+    """What cross-validation asks for, which has held its photos out before."""
+    split = split_photos(PhotoSet(("compost",), tuple(far_apart(40, "compost"))), (0.9, 0.1, 0.0))
+    assert [len(part.photos) for part in split.parts().values()] == [36, 4, 0]
+
+
 def test_one_photo_with_two_labels_is_told() -> None:
     photos = [*far_apart(20, "compost"), *far_apart(20, "landfill")]
     twin = replace(photos[0], label="landfill", path=Path("twin.jpg"))

@@ -33,12 +33,12 @@ def split_photos(photos: PhotoSet, shares: Sequence[float] = DEFAULT_SHARES, see
     Groups are ordered by a hash of their content and the seed, and dealt out in that order: the same photos fall the
     same way whatever they are called, and the smallest class still has photos on every side.
 
-    Raises: DatasetError, when a side is left without photos, because they are of too few groups.
+    Raises: DatasetError, when a side that has a share is left without photos: they are of too few groups.
     """
     grouped = group_duplicates(photos.photos)
     sides = _deal(grouped, shares, seed)
     parts = [tuple(p for p in grouped if sides[p.group] == side) for side in range(len(shares))]
-    if not all(parts):
+    if not all(part for part, share in zip(parts, shares, strict=True) if share > 0):
         groups = len(set(sides))
         raise DatasetError(f"{photos.report.source} cannot be split in three: its photos are of {groups} groups")
     return Split(*(photos.with_photos(part) for part in parts))
