@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.mxnet_import import contexts
+from training.mxnet_import import mx
 from training.progress import Progress
 from training.weights import Weights
 
@@ -19,26 +19,19 @@ def channels_first(photos: NDArray[np.uint8]) -> Array:
 
 
 class ForwardPass:
-    """A symbol of one output bound to a batch size, with weights that can be changed between runs.
-
-    The parts of a batch are computed at the same time, each on a device of its own.
-    """
+    """A symbol of one output bound to a batch size, with weights that can be changed between runs."""
 
     def __init__(self, symbol: Any, input_name: str, sample_shape: tuple[int, ...], batch_size: int = 64) -> None:
         self.symbol, self.input_name, self.sample_shape, self.batch_size = symbol, input_name, sample_shape, batch_size
 
     def use(self, weights: Mapping[str, Array]) -> None:
-        # New executors each time: MXNet's fused operators keep a reordered copy of the weights they first saw.
-        devices = contexts(self.batch_size)
-        shape = (-(-self.batch_size // len(devices)), *self.sample_shape)
-        self.executors = [
-            self.symbol.simple_bind(device, grad_req="null", **{self.input_name: shape}) for device in devices
-        ]
-        for executor in self.executors:
-            for held in (executor.arg_dict, executor.aux_dict):
-                for name, value in held.items():
-                    if name in weights:
-                        value[:] = weights[name]
+        # A new executor each time: MXNet's fused operators keep a reordered copy of the weights they first saw.
+        shape = (self.batch_size, *self.sample_shape)
+        self.executor = self.symbol.simple_bind(mx.cpu(), grad_req="null", **{self.input_name: shape})
+        for held in (self.executor.arg_dict, self.executor.aux_dict):
+            for name, value in held.items():
+                if name in weights:
+                    value[:] = weights[name]
 
     def run(self, samples: NDArray[Any], title: str = "") -> Array:
         """Samples (n, *shape), or photos (n, h, w, 3) as bytes, to the output (n, ...)."""
@@ -52,13 +45,11 @@ class ForwardPass:
         return np.concatenate(outputs)
 
     def _run_batch(self, some: Array) -> Array:
-        size = -(-self.batch_size // len(self.executors))
-        padded = np.zeros((size * len(self.executors), *self.sample_shape), dtype=np.float32)
+        padded = np.zeros((self.batch_size, *self.sample_shape), dtype=np.float32)
         padded[: len(some)] = some
-        for executor, part in zip(self.executors, np.split(padded, len(self.executors)), strict=True):
-            executor.forward(is_train=False, **{self.input_name: part})
-        outputs: Array = np.concatenate([executor.outputs[0].asnumpy() for executor in self.executors])
-        return outputs[: len(some)]
+        self.executor.forward(is_train=False, **{self.input_name: mx.nd.array(padded)})
+        output: Array = self.executor.outputs[0].asnumpy()[: len(some)]
+        return output
 
 
 def load_weights(arguments: Mapping[str, Any], auxiliary: Mapping[str, Any]) -> Weights:

@@ -25,8 +25,8 @@ DROPPED_CONSTANTS = {
     "PZERO": 0.0,
     "NZERO": -0.0,
 }
-# MXNet gives a device one thread, and shares out only the inside of an operator: with a batch in two parts two cores
-# are busy all the time. See docs/decisions/0044-a-batch-in-two-parts.md.
+# MXNet gives a device one thread, and shares out only the inside of an operator, by default to half of the cores: where
+# a network trains, a batch in two parts keeps two cores busier. See docs/decisions/0044-a-batch-in-two-parts.md.
 PARTS = 2
 DROPPED_TYPES = {"bool": np.bool_, "int": int, "float": float, "object": object, "str": str}
 DROPPED_FUNCTIONS = """
@@ -82,7 +82,7 @@ def put_back_distutils() -> None:
 def _import_mxnet() -> Any:
     put_back_dropped_names()
     put_back_distutils()
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // PARTS)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
     os.environ.setdefault("MXNET_CUDNN_AUTOTUNE_DEFAULT", "0")
     os.environ.setdefault("DMLC_LOG_STACK_TRACE_DEPTH", "0")
     os.environ.setdefault("MXNET_SUBGRAPH_VERBOSE", "0")
