@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -153,19 +152,18 @@ def _is_answered(container: Container) -> bool:
         return False
 
 
-def test_sigterm_ends_it_after_the_photos_under_way(tmp_path: Path, model: Path) -> None:
+def test_sigterm_ends_it_after_every_photo_that_was_sent_before(tmp_path: Path, model: Path) -> None:
+    photo = jpeg(plain(RED, (1600, 1200)))
     with serving(tmp_path, model) as container:
-        photos = [jpeg(plain(RED, (1600, 1200)))] * 6
-        statuses: list[int] = []
-        threads = [threading.Thread(target=lambda p=p: statuses.append(container.invoke(p).status)) for p in photos]
-        for thread in threads:
-            thread.start()
-        wait_for(lambda: len(statuses) > 0)
+        connections = [container.client.connect() for _ in range(12)]
+        for connection in connections:
+            connection.request("POST", "/invocations", photo)
         container.process.terminate()
+        statuses = [connection.getresponse().status for connection in connections]
         assert container.process.wait(STOP_S) == 0
-        for thread in threads:
-            thread.join(STOP_S)
-    assert statuses == [200] * len(photos)
+        for connection in connections:
+            connection.close()
+    assert statuses == [200] * len(connections)
 
 
 @pytest.mark.parametrize("fault", ["no model", "a changed file"])

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.container.settings import ServingError, ServingSettings
-from training.container.worker import FIRST_ANSWER_FD, STOP_TIMEOUT_S, UNUSABLE
+from training.container.worker import FIRST_ANSWER_FD, STOP_TIMEOUT_S, TAKEN_TIMEOUT_S, UNUSABLE
 
 PROGRAM_ROOT = Path(__file__).resolve().parents[2]
 POLL_S = 0.1
 RESTART_PAUSE_S = 1.0
-GRACE_S = STOP_TIMEOUT_S + 2
+GRACE_S = TAKEN_TIMEOUT_S + STOP_TIMEOUT_S + 2
 
 
 @dataclass

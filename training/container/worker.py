@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +28,8 @@ BACKLOG = 128
 KEEP_ALIVE_S = 75
 # SageMaker sends SIGKILL 30 s after SIGTERM, and no invocation may take longer than 60.
 STOP_TIMEOUT_S = 20
+TAKEN_TIMEOUT_S = 2
+TAKEN_POLL_S = 0.01
 
 
 def main() -> int:
@@ -40,6 +45,7 @@ def main() -> int:
         return UNUSABLE
     threading.Thread(target=server.serve, name="http", daemon=True).start()
     stopping.wait()
+    wait_until_taken(server.socket)
     server.stop()
     return 0
 
@@ -68,6 +74,16 @@ def listening(settings: ServingSettings, app: Invocations) -> Server:
     )
     server.prepare()
     return server
+
+
+def wait_until_taken(listener: socket.socket) -> None:
+    """Until the server has accepted every connection that the kernel made: those that wait at a socket when it closes
+    are reset, and the last photos with them."""
+    waiting = select.poll()
+    waiting.register(listener, select.POLLIN)
+    end_s = time.monotonic() + TAKEN_TIMEOUT_S
+    while waiting.poll(0) and time.monotonic() < end_s:
+        time.sleep(TAKEN_POLL_S)
 
 
 def first_answer() -> Callable[[], bool]:
