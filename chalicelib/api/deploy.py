@@ -24,6 +24,10 @@ def _begun_before(call: Call, deployment_id: str) -> Response:
     return _created(call, call.services.deployments.get(deployment_id))
 
 
+def _steered_before(call: Call, deployment_id: str) -> Response:
+    return _followed(call, call.services.deployments.get(deployment_id))
+
+
 @api.endpoint("POST", "/deploy", Scope.ADMIN, Once(_begun_before))
 def promote(call: Call) -> Response:
     call.services.models.get(call.parsed(ModelOnly).model)
@@ -61,17 +65,17 @@ def devices(call: Call, deployment_id: str) -> Response:
     return json_answer(page_json([member_json(member) for member in members], following))
 
 
-@api.endpoint("POST", "/deploy/{deployment_id}/pause", Scope.ADMIN)
+@api.endpoint("POST", "/deploy/{deployment_id}/pause", Scope.ADMIN, Once(_steered_before))
 def pause(call: Call, deployment_id: str) -> Response:
     return _followed(call, call.services.deployments.pause(deployment_id, call.actor))
 
 
-@api.endpoint("POST", "/deploy/{deployment_id}/resume", Scope.ADMIN)
+@api.endpoint("POST", "/deploy/{deployment_id}/resume", Scope.ADMIN, Once(_steered_before))
 def resume(call: Call, deployment_id: str) -> Response:
     return _followed(call, call.services.deployments.resume(deployment_id, call.actor))
 
 
-@api.endpoint("POST", "/deploy/{deployment_id}/abort", Scope.ADMIN)
+@api.endpoint("POST", "/deploy/{deployment_id}/abort", Scope.ADMIN, Once(_steered_before))
 def abort(call: Call, deployment_id: str) -> Response:
     reason = call.parsed(Stopping).reason
     return _followed(call, call.services.deployments.abort(deployment_id, call.actor, reason))

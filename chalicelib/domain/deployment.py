@@ -76,7 +76,8 @@ class EndpointBaseline:
 
 @dataclass(frozen=True)
 class OpenWave:
-    """`length` of the arc from the promotion's start; `met_at_s`: since when its gate's counts have been fulfilled.
+    """`length` of the arc from the promotion's start; `met_at_s`: since when its gate's counts have been fulfilled,
+    later by every pause since; `slept_s`: how long it was paused.
 
     `minimum`: the gate's, or what is left of the fleet.
     """
@@ -86,15 +87,21 @@ class OpenWave:
     opened_at_s: float
     met_at_s: float | None = None
     lengthened: int = 0
+    slept_s: float = 0.0
+
+    def after_pause(self, slept_s: float) -> OpenWave:
+        met_at_s = None if self.met_at_s is None else self.met_at_s + slept_s
+        return replace(self, met_at_s=met_at_s, slept_s=self.slept_s + slept_s)
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """`since_s`: when the present state began. `rivals`: digests that a camera may still run in truth.
+    """`since_s`: when the present state began, later by its pauses; `slept_s`: how long they were in all.
 
-    `paused_from`: the state to go on in. `confirmed`: the wave up to which an admin has let it go. `leftovers`:
-    endpoints to remove from `clean_at_s` on. `devices`: how many the fleet had when it began;
-    `start`: its place on the ring. `lack`: what its present state waits for and the account has not.
+    `rivals`: digests that a camera may still run in truth. `paused_from`: the state to go on in. `confirmed`: the wave
+    up to which an admin has let it go. `leftovers`: endpoints to remove from `clean_at_s` on. `devices`: how many the
+    fleet had when it began; `start`: its place on the ring. `lack`: what its present state waits for and the account
+    has not.
     """
 
     id: str
@@ -115,6 +122,7 @@ class Deployment:
     confirmed: int = 0
     paused_from: DeploymentState | None = None
     paused_at_s: float | None = None
+    slept_s: float = 0.0
     reason: str = ""
     lack: str = ""
     outcome: Mapping[str, Any] | None = None
@@ -144,6 +152,23 @@ class Deployment:
 
     def moved_to(self, state: DeploymentState, now_s: float, reason: str = "") -> Deployment:
         return replace(self, state=state, since_s=now_s, reason=reason or self.reason, lack="")
+
+    def paused(self, now_s: float) -> Deployment:
+        return replace(self, state=DeploymentState.PAUSED, paused_from=self.state, paused_at_s=now_s)
+
+    def resumed(self, now_s: float) -> Deployment:
+        """In the state that it was paused in, as if no time had passed. It must be paused."""
+        assert self.paused_from is not None, "only what is paused is resumed"
+        slept_s = max(0.0, now_s - (self.paused_at_s or now_s))
+        return replace(
+            self,
+            state=self.paused_from,
+            paused_from=None,
+            paused_at_s=None,
+            since_s=self.since_s + slept_s,
+            slept_s=self.slept_s + slept_s,
+            waves=(*self.waves[:-1], *(wave.after_pause(slept_s) for wave in self.waves[-1:])),
+        )
 
     def with_wave(self, changed: OpenWave) -> Deployment:
         """The open wave, changed."""

@@ -50,6 +50,11 @@ class Wait:
 
 
 @dataclass(frozen=True)
+class WaitForWord(Wait):
+    """Of an admin, who lets the next wave begin."""
+
+
+@dataclass(frozen=True)
 class Act:
     action: Action
 
@@ -89,7 +94,8 @@ def decide(deployment: Deployment, facts: Facts) -> Decision:
         return Wait(f"It has ended as {deployment.state.value}.")
     if deployment.state is State.PAUSED:
         return _paused(deployment, facts)
-    if deployment.state is not State.REVERTING and facts.now_s - deployment.created_at_s > deployment.plan.timeout_s:
+    age_s = facts.now_s - deployment.created_at_s - deployment.slept_s
+    if deployment.state is not State.REVERTING and age_s > deployment.plan.timeout_s:
         return _out_of_time(deployment)
     return _DECIDERS[deployment.state](deployment, facts)
 
@@ -185,7 +191,7 @@ def _wave(deployment: Deployment, facts: Facts) -> Decision:
         return _unmet(deployment, plan, facts)
     if opened.met_at_s is None:
         return Note(deployment.with_wave(replace(opened, met_at_s=facts.now_s)))
-    left_s = opened.met_at_s + waves.soak_s(plan, deployment.wave) - facts.now_s
+    left_s = opened.met_at_s + waves.soak_s(plan, opened, deployment.wave) - facts.now_s
     if left_s > 0:
         return Wait(f"Wave {deployment.wave} is verified and soaks for another {left_s:.0f} s.")
     return _leave(deployment, plan)
@@ -205,7 +211,7 @@ def _leave(deployment: Deployment, plan: FleetPlan) -> Decision:
     if waves.is_last(plan, deployment.waves[-1], deployment.wave):
         return Move(State.SUCCEEDED)
     if waves.needs_word(plan, following) and deployment.confirmed < following:
-        return Wait(f"Wave {following} waits for POST /deploy/{deployment.id}/resume.")
+        return WaitForWord(f"Wave {following} waits for POST /deploy/{deployment.id}/resume.")
     return Open(following)
 
 

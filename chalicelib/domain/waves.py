@@ -24,9 +24,9 @@ def is_met(plan: FleetPlan, opened: OpenWave, counts: Counts, wave: int) -> bool
     return is_open(plan.gate, opened.minimum, counts, wave)
 
 
-def soak_s(plan: FleetPlan, wave: int) -> float:
+def soak_s(plan: FleetPlan, opened: OpenWave, wave: int) -> float:
     """A fleet that a lengthened arc has reached as a whole soaks as its last wave would."""
-    return plan.waves[min(wave, len(plan.waves) - 1)].soak_s
+    return plan.waves[-1 if is_last(plan, opened, wave) else wave].soak_s
 
 
 def needs_word(plan: FleetPlan, wave: int) -> bool:
@@ -47,7 +47,7 @@ def is_to_lengthen(plan: FleetPlan, opened: OpenWave, counts: Counts, wave: int,
     """Fewer than the minimum were seen at the wave's end: those who were asked are not there; others are."""
     if plan.devices or opened.length >= RING:
         return False
-    ends_at_s = opened.opened_at_s + (opened.lengthened + 1) * plan.lengthen_after_s
+    ends_at_s = opened.opened_at_s + opened.slept_s + (opened.lengthened + 1) * plan.lengthen_after_s
     return now_s >= ends_at_s and counts.of("seen", wave) < opened.minimum
 
 

@@ -23,7 +23,7 @@ from chalicelib.domain.fleet_errors import QuotaExceededError
 from chalicelib.domain.inference import Task
 from chalicelib.domain.plan import EndpointPlan, Plan
 from chalicelib.domain.ports import Clock, Cursor, EndpointRuntime, EndpointState, Index, Put, RecordStore
-from chalicelib.domain.promotion import Act, Action, Move, Note, Wait, decide
+from chalicelib.domain.promotion import Act, Action, Move, Note, Wait, WaitForWord, decide
 from chalicelib.services.contention import until_settled
 from chalicelib.services.golden_answers import GoldenAnswers
 from chalicelib.services.promotion_facts import PromotionFacts
@@ -96,11 +96,10 @@ class Deployments:
 
     def _pause(self, deployment_id: str, actor: str) -> Deployment:
         deployment = self._steerable(deployment_id, "paused", *STEERABLE)
-        paused = replace(deployment, state=State.PAUSED, paused_from=deployment.state, paused_at_s=self.clock())
-        return self.steps.note(deployment, paused, "deployment.paused", actor)
+        return self.steps.note(deployment, deployment.paused(self.clock()), "deployment.paused", actor)
 
     def resume(self, deployment_id: str, actor: str) -> Deployment:
-        """Go on after a pause, or let a wave begin that waits for a word. What soaked goes on soaking.
+        """Go on after a pause, or let a wave begin that waits for a word. What soaked soaks the rest of its time.
 
         Raises: DeploymentNotFoundError, IllegalTransitionError.
         """
@@ -108,12 +107,16 @@ class Deployments:
 
     def _resume(self, deployment_id: str, actor: str) -> Deployment:
         deployment = self._steerable(deployment_id, "resumed", State.PAUSED, State.WAVE)
-        going = replace(deployment, confirmed=max(deployment.confirmed, deployment.wave + 1))
-        if deployment.state is State.PAUSED and deployment.paused_from is not None:
-            slept_s = self.clock() - (deployment.paused_at_s or self.clock())
-            going = replace(
-                deployment, state=deployment.paused_from, paused_from=None, since_s=deployment.since_s + slept_s
+        if deployment.state is State.PAUSED:
+            return self.steps.note(deployment, deployment.resumed(self.clock()), "deployment.resumed", actor)
+        decision = decide(deployment, self.facts.of(deployment))
+        if not isinstance(decision, WaitForWord):
+            # A word that comes twice must not let the wave after the next one begin.
+            why = decision.why if isinstance(decision, Wait) else "It goes on by itself."
+            raise IllegalTransitionError(
+                f"Deployment {deployment_id} waits for no word. {why}", state=deployment.state.value
             )
+        going = replace(deployment, confirmed=deployment.wave + 1)
         return self.steps.note(deployment, going, "deployment.resumed", actor)
 
     def abort(self, deployment_id: str, actor: str, reason: str) -> Deployment:

@@ -131,3 +131,17 @@ def test_no_answer_has_the_wrong_labels_while_the_alias_flips(fleet: FleetServic
     assert {answer["model"]["id"] for answer in answers} == set(models)
     for answer in answers:
         assert answer["label"] == NAMES["good" if answer["model"]["id"] == models[0] else "other"][0]
+
+
+@pytest.mark.parametrize(("verb", "state"), [("pause", "paused"), ("abort", "reverted"), ("resume", "endpoint_live")])
+def test_a_word_that_is_sent_twice_with_one_key_takes_effect_once(fleet: FleetService, verb: str, state: str) -> None:
+    deploy(fleet, fleet.model("good"))
+    soaking = deploy(fleet, fleet.model("other"), soak_s=3600)
+    path = f"/deploy/{soaking['id']}"
+    if verb == "resume":
+        fleet.service.client.post(f"{path}/pause")
+    first, second = (
+        fleet.service.client.call("POST", f"{path}/{verb}", b"{}", {"Idempotency-Key": "once"}) for _ in range(2)
+    )
+    assert (first.status, first.json()["state"]) == (second.status, second.json()["state"]) == (200, state)
+    assert second.headers["idempotency-replayed"] == "true"
