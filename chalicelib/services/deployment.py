@@ -15,6 +15,7 @@ from chalicelib.domain.errors import (
     IllegalTransitionError,
     InvalidFieldError,
     InvalidImageError,
+    ModelUnavailableError,
     ProofFailedError,
     UnavailableError,
     WriteConflictError,
@@ -78,7 +79,10 @@ class Deployments:
 
     def why_it_waits(self, deployment: Deployment) -> str:
         """A sentence, `quota_exceeded: ...` where the account lacks something; '' when it would go on at once."""
-        decision = decide(deployment, self.facts.of(deployment))
+        try:
+            decision = decide(deployment, self.facts.of(deployment))
+        except ModelUnavailableError as error:
+            return error.detail
         return decision.why + self._closed_window(deployment) if isinstance(decision, Wait) else deployment.lack
 
     def _closed_window(self, deployment: Deployment) -> str:
@@ -130,31 +134,44 @@ class Deployments:
         return self.steps.take(deployment, Move(state, why), actor)
 
     def _settled(self, step: Callable[[], Deployment]) -> Deployment:
-        """An admin's word is not lost to the timer, which may have taken a step meanwhile: it is judged anew."""
+        """A word or a verdict is not lost to the timer, which may have taken a step meanwhile: it is judged anew."""
         return until_settled(step, self.steps.ledger.pause, lambda error: True)
 
     def _driven(self, deployment: Deployment, actor: str) -> Deployment:
-        """As far as it goes; where the timer drives it already, as it is now."""
+        """As far as it goes; where the timer drives it already, or its endpoint cannot be asked now, as it is now.
+
+        What was stored is not answered with an error: who is told of one would begin again.
+        """
         try:
             return self.drive(deployment, actor)
-        except WriteConflictError:
+        except (WriteConflictError, ModelUnavailableError) as error:
+            LOGGER.info("the timer goes on with promotion %s: %s", deployment.id, error)
             return self.get(deployment.id)
 
     def judge(self, deployment_id: str) -> None:
         """After a bad verdict was counted: the abort is decided on the report that trips it."""
         with contextlib.suppress(WriteConflictError):
-            self.drive(self.get(deployment_id), TIMER)
+            self._settled(lambda: self.drive(self.get(deployment_id), TIMER))
 
     def tick(self) -> None:
         """What a timer calls: time-outs, soaks, gates, and the endpoints that nobody needs any more."""
-        page = self.store.query(records.ACTIVE, index=Index.SECOND, limit=TICKED)
-        for record in page.records:
-            try:
-                self._tend(self.get(records.deployment_from(record).id))
-            except WriteConflictError:
-                continue
-            except BinsightError as error:
-                LOGGER.warning("a promotion goes on at the next tick, after: %s", error)
+        after: Cursor | None = None
+        while True:
+            page = self.store.query(records.ACTIVE, index=Index.SECOND, after=after, limit=TICKED)
+            for record in page.records:
+                self._ticked(records.deployment_from(record).id)
+            after = page.next
+            if after is None:
+                break
+
+    def _ticked(self, deployment_id: str) -> None:
+        """One promotion's trouble is not the others'."""
+        try:
+            self._tend(self.get(deployment_id))
+        except WriteConflictError:
+            return
+        except BinsightError as error:
+            LOGGER.warning("promotion %s goes on at the next tick, after: %s", deployment_id, error)
 
     def drive(self, deployment: Deployment, actor: str = TIMER) -> Deployment:
         """Step after step until it waits. Raises: WriteConflictError when somebody else is driving."""

@@ -149,7 +149,8 @@ class PromotionSteps:
         """What has been reached keeps the model, and proves it; it is nobody's baseline."""
         if deployment.state in BEFORE_LIVE:
             return self._give_up(deployment, moved, "deployment.expired", actor)
-        moved = replace(moved, outcome=self._outcome(deployment))
+        # The alias may name its endpoint for long; whatever replaces it there, nobody else would remove this one.
+        moved = replace(cleaning(moved, self.clock() + LINGER_S), outcome=self._outcome(deployment))
         return self._commit(deployment, moved, "deployment.expired", actor, *self._released(deployment))
 
     def _fail(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
