@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from chalicelib.domain.ring import wave_of
 DEFAULT_CHECKS_PER_S = 200.0
 IDLE_CHECK_S = 60.0
 ACTIVE_CHECK_S = 10.0
+MAX_RIVALS = 4
 JITTER = 0.2
 MINUTES_A_DAY = 24 * 60
 FORWARD, BACK, STANDING, PINNED, FACTORY = "forward", "back", "standing", "pinned", "factory"
@@ -74,6 +75,10 @@ class Standing:
     model: ModelRef
     rivals: tuple[str, ...] = ()
 
+    def told_from(self, digest: str) -> Standing:
+        """Proved against this model first of all."""
+        return replace(self, rivals=distinct((digest, *self.rivals), but=self.model.digest))
+
 
 @dataclass(frozen=True)
 class Overlay:
@@ -116,6 +121,14 @@ class FleetTarget:
     named: Mapping[str, Standing] = field(default_factory=dict)
     record_version: int = 0
 
+    def without_overlay(self) -> FleetTarget:
+        """Everybody gets what stands; who had the model of the overlay is to be told from it from now on."""
+        if self.overlay is None:
+            return self
+        bad = self.overlay.model.digest
+        named = {device: standing.told_from(bad) for device, standing in self.named.items()}
+        return replace(self, overlay=None, standing=self.standing and self.standing.told_from(bad), named=named)
+
     def to_body(self) -> dict[str, Any]:
         body: dict[str, Any] = _TARGET.dump_python(self, mode="json", exclude={"record_version"})
         return body
@@ -141,6 +154,11 @@ class Assignment:
     @property
     def digest(self) -> str | None:
         return self.model.digest if self.model else None
+
+
+def distinct(digests: Iterable[str], but: str) -> tuple[str, ...]:
+    """The first few that a camera may run instead of the model `but`."""
+    return tuple(dict.fromkeys(digest for digest in digests if digest != but))[:MAX_RIVALS]
 
 
 def assignment(target: FleetTarget, device: Device, pinned: ModelRef | None, is_offered: bool = True) -> Assignment:

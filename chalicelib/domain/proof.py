@@ -31,9 +31,12 @@ class Verdict:
     distance: float | None = None
 
 
-def nonce_of(secret: bytes, device_id: str, boot: str, deployment: str, digest: str) -> str:
-    """32 hex digits that only the server can make; the same for the same question, so that a target is pure."""
-    message = "\n".join((device_id, boot, deployment, digest)).encode()
+def nonce_of(secret: bytes, device_id: str, boot: str, deployment: str, digest: str, rivals: Sequence[str] = ()) -> str:
+    """32 hex digits that only the server can make; the same for the same question, so that a target is pure.
+
+    `rivals`: other photos are asked where the model is to be told from others.
+    """
+    message = "\n".join((device_id, boot, deployment, digest, *rivals)).encode()
     return hmac.new(secret, message, hashlib.sha256).hexdigest()[:32]
 
 
@@ -55,9 +58,17 @@ def discriminating(task: Task, new: PoolAnswers, others: Sequence[PoolAnswers], 
 
 
 def askable(task: Task, new: PoolAnswers, others: Sequence[PoolAnswers], tolerance: float) -> list[str]:
-    """The photos to draw from: those that tell the models apart where there are enough of them, else the whole pool."""
-    telling = discriminating(task, new, others, tolerance)
-    return telling if len(telling) >= SUBSET else list(new)
+    """The photos to draw from: each of them tells `new` from as many of `others` as leave enough photos to ask.
+
+    The first of `others` is the likeliest, and comes before the rest: one that is hardly told apart does not make all
+    of them harder to tell.
+    """
+    telling = list(new)
+    for other in others:
+        apart = set(discriminating(task, new, [other], tolerance))
+        narrowed = [photo for photo in telling if photo in apart]
+        telling = narrowed if len(narrowed) >= SUBSET else telling
+    return telling
 
 
 def judge(

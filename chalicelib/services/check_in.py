@@ -224,7 +224,7 @@ class CheckIns:
     def _nonce(self, device: Device, boot: str, assigned: Assignment) -> str | None:
         if assigned.deployment is None or assigned.digest is None:
             return None
-        return nonce_of(self.secret(), device.id, boot, assigned.deployment, assigned.digest)
+        return nonce_of(self.secret(), device.id, boot, assigned.deployment, assigned.digest, assigned.rivals)
 
     def _next_check_s(self, device: Device, target: FleetTarget) -> float:
         fleet, devices = self._fleet(device.fleet)

@@ -10,7 +10,7 @@ from chalicelib.domain.deployment import Deployment, DeploymentState, ModelRef, 
 from chalicelib.domain.device import Device
 from chalicelib.domain.endpoint_target import EndpointTarget
 from chalicelib.domain.errors import IllegalTransitionError, RecordNotFoundError, TaskMismatchError
-from chalicelib.domain.fleet import FleetTarget
+from chalicelib.domain.fleet import FleetTarget, distinct
 from chalicelib.domain.fleet_errors import (
     DeviceNotFoundError,
     EmptyFleetError,
@@ -29,8 +29,6 @@ from chalicelib.services.model_registry import ModelRegistry
 from chalicelib.services.promotion_facts import PromotionFacts
 from chalicelib.services.promotion_steps import PromotionSteps
 from chalicelib.services.targets import Targets, endpoint_target_record
-
-MAX_RIVALS = 4
 
 
 @dataclass(frozen=True)
@@ -205,10 +203,11 @@ class PromotionStart:
             writes += self.steps.endpoint.without_canary(deployment.task)
         if prospect.fleet_target is not None:
             target = prospect.fleet_target
-            taken_fleet = replace(target, active=deployment.id, overlay=None, task=deployment.task)
+            taken_fleet = replace(target.without_overlay(), active=deployment.id, task=deployment.task)
             writes.append(Put(records.fleet_target_record(taken_fleet), expected_version=target.record_version))
             names.append(records.fleet_target_name(target.fleet))
             writes += self._with_task(target.fleet, deployment)
+            writes += self.steps.standing_again(target, deployment.id)
         for old in prospect.superseded:
             writes += self.steps.supersession(old, deployment.id, set(names))[1]
         return writes, names
@@ -234,6 +233,9 @@ def _rivals(new: str, target: FleetTarget | None, superseded: tuple[Deployment, 
         return ()
     found = [target.standing.model.digest] if target.standing else []
     found += [target.overlay.model.digest] if target.overlay else []
+    found += [old.model.digest for old in superseded]
+    # Of devices that were promoted by name before.
+    found += [standing.model.digest for standing in target.named.values()]
     for old in superseded:
-        found += [old.model.digest, *old.rivals]
-    return tuple(dict.fromkeys(digest for digest in found if digest != new))[:MAX_RIVALS]
+        found += old.rivals
+    return distinct(found, but=new)

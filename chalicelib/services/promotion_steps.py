@@ -194,16 +194,24 @@ class PromotionSteps:
             writes += [*self.endpoint.restored(old), *self.endpoint.released(old)]
         if old.plan.fleet is not None and records.fleet_target_name(old.plan.fleet.fleet) not in kept:
             target = self.targets.fleet_target(old.plan.fleet.fleet)
-            writes.append(put_target(target, replace(target, active=None, overlay=None)))
+            writes.append(put_target(target, replace(target.without_overlay(), active=None)))
+            writes += self.standing_again(target, by)
         return moved, writes
+
+    def standing_again(self, target: FleetTarget, by: str) -> list[Write]:
+        """That a fleet which a promotion had reached runs what stood, because promotion `by` began."""
+        if target.overlay is None:
+            return []
+        standing = target.standing.model.model_id if target.standing else None
+        return [self._live(target.fleet, by, standing, None, standing)]
 
     def _released(self, deployment: Deployment, clear: bool = False) -> list[Write]:
         """The targets, free for the next promotion."""
         writes = self.endpoint.released(deployment)
         if deployment.plan.fleet is not None:
             target = self.targets.fleet_target(deployment.plan.fleet.fleet)
-            overlay = None if clear else target.overlay
-            writes.append(put_target(target, replace(target, active=None, overlay=overlay)))
+            left = target.without_overlay() if clear else target
+            writes.append(put_target(target, replace(left, active=None)))
         return writes
 
     def _outcome(self, deployment: Deployment) -> dict[str, object]:
@@ -216,10 +224,13 @@ class PromotionSteps:
         return put_target(target, replace(target, overlay=overlay_of(deployment, plan, FORWARD)))
 
     def _live_fleet(self, deployment: Deployment, model_id: str | None, wave: int | None) -> Write:
-        target = records.fleet_target_name(fleet_plan(deployment).fleet)
         standing = deployment.baseline_fleet.model_id if deployment.baseline_fleet else None
-        body = {"model": model_id, "deployment": deployment.id, "wave": wave, "elsewhere": standing}
-        return Put(records.live_record(target, self.clock(), deployment.id, body), expected_version=None)
+        return self._live(fleet_plan(deployment).fleet, deployment.id, model_id, wave, standing)
+
+    def _live(self, fleet: str, by: str, model_id: str | None, wave: int | None, elsewhere: str | None) -> Write:
+        body = {"model": model_id, "deployment": by, "wave": wave, "elsewhere": elsewhere}
+        record = records.live_record(records.fleet_target_name(fleet), self.clock(), by, body)
+        return Put(record, expected_version=None)
 
     def _commit(
         self, before: Deployment, after: Deployment, action: str, actor: str, *writes: Write, **details: object

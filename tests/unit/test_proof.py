@@ -31,12 +31,13 @@ def test_a_nonce_is_the_same_for_the_same_question_and_another_for_every_other()
     asked = ("cam-1", "boot", "promotion", "digest")
     assert nonce_of(b"s", *asked) == nonce_of(b"s", *asked)
     others = [
+        (*asked, ["rival"]),
         ("cam-2", *asked[1:]),
         ("cam-1", "boot2", *asked[2:]),
         (*asked[:3], "other"),
         (*asked[:2], "p2", "digest"),
     ]
-    assert len({nonce_of(b"s", *asked), nonce_of(b"t", *asked), *(nonce_of(b"s", *each) for each in others)}) == 6
+    assert len({nonce_of(b"s", *asked), nonce_of(b"t", *asked), *(nonce_of(b"s", *each) for each in others)}) == 7
 
 
 def test_every_boot_is_asked_photos_of_its_own() -> None:
@@ -53,6 +54,14 @@ def test_only_photos_that_tell_the_models_apart_are_asked() -> None:
 def test_where_too_few_tell_them_apart_all_are_asked() -> None:
     assert askable(Task.CLASSIFY, NEW, [NEW], 0.02) == PHOTOS
     assert askable(Task.CLASSIFY, NEW, [], 0.02) == PHOTOS
+
+
+def test_a_rival_that_is_hardly_told_apart_does_not_hide_the_others() -> None:
+    twin = {**NEW, PHOTOS[63]: says("landfill")}
+    elsewhere = {photo: says("landfill") if number >= 10 else says("compost") for number, photo in enumerate(PHOTOS)}
+    assert askable(Task.CLASSIFY, NEW, [OLD, twin], 0.02) == PHOTOS[:20]
+    assert askable(Task.CLASSIFY, NEW, [twin, OLD], 0.02) == PHOTOS[:20]
+    assert askable(Task.CLASSIFY, NEW, [OLD, elsewhere], 0.02) == PHOTOS[10:20]
 
 
 def test_the_models_own_answers_are_verified_within_the_tolerance() -> None:
