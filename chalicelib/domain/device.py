@@ -15,6 +15,8 @@ from chalicelib.domain.ring import place_of
 # What loading a model takes beside the engine's own: unpacked weights, their copy in the engine, activations.
 ENGINE_MB = 128
 DEVICE_PREFIX = "bsd"
+# Instead of the proof of being back: its fleet, or for a pin.
+LEFT = "left"
 MEMORY_PER_ARTIFACT = 6
 
 
@@ -137,7 +139,8 @@ class DeviceState:
 
 @dataclass(frozen=True)
 class Member:
-    """What a device has gone through in a promotion: `seen`, decided (`outcome`), `worse`; taken back: `back`.
+    """What a device has gone through in a promotion: `seen`, decided (`outcome`), `worse`; taken back: `back`, which is
+    `verified`, `factory` or `left`.
 
     `deadline_s` None: nothing is waited for.
     """

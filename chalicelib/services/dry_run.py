@@ -16,9 +16,9 @@ from chalicelib.domain.plan import EndpointPlan, FleetPlan, Plan
 from chalicelib.domain.ring import RING, arc_length
 from chalicelib.services.promotion_facts import PromotionFacts
 from chalicelib.services.promotion_start import PromotionStart, Prospect
-from chalicelib.services.promotion_steps import SPARE_DEVICES
 
 FIRST_SHOWN = 20
+MOST_LISTED = 100
 # A check is two requests (target and report), each one of API Gateway (REST) and one of Lambda (128 ms at 512 MB), and
 # of DynamoDB one consistent read and one transaction of one write, which costs two.
 # US East (N. Virginia), public list prices of 2024-11; another Region has others.
@@ -72,8 +72,10 @@ class DryRuns:
             "update_window": fleet.update_window.to_json() if fleet.update_window else None,
             "waves": [{"percent": wave.percent, "soak_s": wave.soak_s, "confirm": wave.confirm} for wave in plan.waves],
             "first": [device.id for device in first if not misfits[device.id] and device.pinned is None],
-            "incompatible": [{"device": id_, "reason": reason} for id_, reason in misfits.items() if reason],
-            "pinned": [device.id for device in first if device.pinned is not None],
+            "incompatible": [{"device": id_, "reason": reason} for id_, reason in misfits.items() if reason][
+                :MOST_LISTED
+            ],
+            "pinned": [device.id for device in first if device.pinned is not None][:MOST_LISTED],
             "incompatible_engines": self._incompatible_engines(plan.fleet, model),
             "golden_photos": {
                 "telling": telling,
@@ -84,15 +86,16 @@ class DryRuns:
         }
 
     def _first(self, prospect: Prospect, plan: FleetPlan) -> list[Device]:
-        """Who would be asked first, and who stands among them and is not: one limited query."""
+        """Who would be asked first, and who stands among them and is not."""
         named = [*plan.first, *plan.devices]
         devices = [records.device_from(self.start.store.get(records.identity_key(id_))) for id_ in named]
         if plan.devices:
             return devices
         wanted = min(FIRST_SHOWN, max(plan.gate.minimum, _share(plan, prospect.devices)))
-        following = self.start.targets.next_devices(plan.fleet, prospect.start, FIRST_SHOWN + SPARE_DEVICES)
+        model = ModelRef.of(prospect.model)
+        following = self.start.targets.ahead(plan.fleet, model, prospect.start, wanted).devices
         others = [device for device in following if device.id not in named]
-        return devices + _until_enough(others, ModelRef.of(prospect.model), wanted)
+        return devices + _until_enough(others, model, wanted)
 
     def _incompatible_engines(self, fleet: str, model: ModelRef) -> dict[str, int]:
         """Of the whole fleet, how many devices have an engine that the model does not run on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from chalicelib.domain import fleet_records as records
 from chalicelib.domain.access import AccessKey, Scope, token_hash
@@ -18,6 +18,7 @@ from chalicelib.domain.ledger import Change
 from chalicelib.domain.model import Model
 from chalicelib.domain.ports import Add, Clock, Cursor, Delete, IdSource, Index, Put, Record, RecordStore, Write
 from chalicelib.services.contention import until_settled
+from chalicelib.services.departure import Departures
 from chalicelib.services.golden_answers import GoldenAnswers
 from chalicelib.services.ledger import Ledger
 from chalicelib.services.model_registry import ModelRegistry
@@ -26,6 +27,7 @@ from chalicelib.services.timed_cache import TimedCache
 
 CODE_PREFIX = "bse"
 LEFT = "left"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Fleets:
     targets: Targets
     registry: ModelRegistry
     golden: GoldenAnswers
+    departures: Departures
     ledger: Ledger
     clock: Clock
     new_id: IdSource
@@ -94,27 +97,35 @@ class Fleets:
 
     def change(self, device_id: str, fleet: str | None, site: str | None) -> Device:
         """Raises: DeviceNotFoundError, WriteConflictError."""
+        return self._settled(lambda: self._change(device_id, fleet, site))
+
+    def _change(self, device_id: str, fleet: str | None, site: str | None) -> Device:
         before = self.get(device_id)
         after = replace(before, fleet=fleet or before.fleet, site=before.site if site is None else site)
-        counts: list[Write] = []
+        writes: list[Write] = []
         if after.fleet != before.fleet:
-            counts = [*self._counted(before, -1), *self._counted(after, 1), *self._new_fleet(after.fleet)]
-        return self._store(before, after, *counts)
+            writes = [*self._counted(before, -1), *self._counted(after, 1), *self._new_fleet(after.fleet)]
+            writes += [*self.departures.leaving(before), *self.departures.returning(after)]
+        return self._store(before, after, *writes)
 
     def pin(self, device_id: str, model_id: str | None) -> Device:
         """Keep it to one model, or to its fleet's again. Raises: ModelNotFoundError, IllegalTransitionError,
         InvalidPlanError, TaskMismatchError, DeviceNotFoundError, WriteConflictError.
         """
+        return self._settled(lambda: self._pin(device_id, model_id))
+
+    def _pin(self, device_id: str, model_id: str | None) -> Device:
         before = self.get(device_id)
         if model_id is None:
-            return self._store(before, replace(before, pinned=None))
+            return self._store(before, replace(before, pinned=None), *self.departures.returning(before))
         model = self.registry.get(model_id)
         pinned = ModelRef.of(model)
         misfit = before.misfit(pinned)
         if misfit:
             raise InvalidPlanError(f"Device '{device_id}' cannot run '{model_id}': {misfit}", field="pinned")
         self._check_answers(model)
-        return self._store(before, replace(before, pinned=pinned), *self._task_writes(before.fleet, model))
+        writes = [*self._task_writes(before.fleet, model), *self.departures.leaving(before)]
+        return self._store(before, replace(before, pinned=pinned), *writes)
 
     def rotate(self, device_id: str) -> tuple[Device, str]:
         """A new key; the old one ends, and so do the boots that were heard. Raises: DeviceNotFoundError."""
@@ -126,25 +137,42 @@ class Fleets:
 
     def revoke(self, device_id: str) -> None:
         """Its key ends, and it belongs to no fleet any more. Raises: DeviceNotFoundError, WriteConflictError."""
+        self._settled(lambda: self._revoke(device_id))
+
+    def _revoke(self, device_id: str) -> None:
         before = self.get(device_id)
-        state = Delete(records.state_key(device_id))
-        self.store.write(
-            Delete(records.identity_key(device_id), before.record_version), state, *self._counted(before, -1)
-        )
+        identity, state = Delete(records.identity_key(device_id), before.record_version), records.state_key(device_id)
+        self.store.write(identity, Delete(state), *self._counted(before, -1), *self.departures.leaving(before))
         self._forget(before, before)
+
+    def _settled(self, step: Callable[[], T]) -> T:
+        """The device may report at that very moment."""
+        return until_settled(step, self.pause, lambda error: True)
 
     def fleet_page(self, after: Cursor | None, limit: int) -> tuple[list[Fleet], Cursor | None]:
         page = self.store.query(records.FLEETS, index=Index.FIRST, after=after, limit=limit)
         return [records.fleet_from(record) for record in page.records], page.next
 
     def change_fleet(self, name: str, changes: Mapping[str, Any], actor: str) -> Fleet:
-        """Raises: FleetNotFoundError, WriteConflictError."""
+        """Raises: FleetNotFoundError, TaskMismatchError, WriteConflictError."""
         before = self.targets.fleet(name)
         after = replace(before, **changes)
+        self._check_task(before, after)
         change = Change(actor, "fleet.changed", name, {key: str(value) for key, value in changes.items()})
         self.ledger.commit(change, Put(records.fleet_record(after), expected_version=before.record_version))
         self.targets.forget(name)
         return after
+
+    def _check_task(self, before: Fleet, after: Fleet) -> None:
+        """Its cameras run models of the task that it has, and are proved on that task's photos."""
+        target = self.targets.fleet_target(before.name)
+        if after.task is before.task or not (target.active or target.standing or target.overlay or target.named):
+            return
+        was, wanted = (fleet.task.value if fleet.task else "no task" for fleet in (before, after))
+        raise TaskMismatchError(
+            f"Models for '{was}' were promoted to the fleet '{before.name}'; for '{wanted}' take another fleet, and "
+            "move its cameras there: PATCH /devices/{id}."
+        )
 
     def new_code(self, fleet: str, devices: int, expires_in_s: int, actor: str) -> tuple[str, int, str]:
         """An enrolment code for so many devices: its id, when it ends, and the code itself, shown this once."""

@@ -36,8 +36,6 @@ from chalicelib.services.timed_cache import TimedCache
 State = DeploymentState
 # Twice as long as a process may go on answering from an alias that it has cached.
 LINGER_S = 600.0
-# Some of the devices that are next cannot run the model or are pinned; these are not counted on.
-SPARE_DEVICES = 4
 
 
 @dataclass(frozen=True)
@@ -113,22 +111,22 @@ class PromotionSteps:
         )
 
     def _arc(self, deployment: Deployment, asked: int, minimum: int) -> tuple[int, int]:
-        """How far the wave reaches, and how many devices it holds at the least. One read, two where it passes zero.
+        """How far the wave reaches, and how many devices it holds at the least.
 
         Where nobody is left who can, those of the waves before are enough; but somebody must have proved the model.
+        Those who cannot are passed by, also where there are very many of them.
         """
         plan, reached = fleet_plan(deployment), deployment.waves[-1].length if deployment.waves else 0
         if plan.devices:
             return RING, len(plan.devices)
         start = deployment.start
-        wanted = minimum + SPARE_DEVICES
-        devices = self.targets.next_devices(plan.fleet, (start + reached) % RING, wanted, RING - reached)
-        fit = [device.place for device in devices if device.pinned is None and not device.misfit(deployment.model)]
-        if len(devices) < wanted and len(fit) < minimum:
-            return RING, len(fit) if deployment.waves else max(1, len(fit))
-        return lengthened(asked, start, fit or [device.place for device in devices], min(minimum, len(fit))), min(
-            minimum, max(1, len(fit))
-        )
+        ahead = self.targets.ahead(plan.fleet, deployment.model, (start + reached) % RING, minimum, RING - reached)
+        fit = min(minimum, len(ahead.fit))
+        holds = fit if deployment.waves else max(1, fit)
+        if ahead.is_all and fit < minimum:
+            return RING, holds
+        held = ahead.fit[:minimum] if fit == minimum else ahead.devices
+        return lengthened(asked, start, [device.place for device in held], len(held)), holds
 
     def _succeed(self, deployment: Deployment, moved: Deployment, actor: str) -> Deployment:
         """The model is the next promotion's baseline; what it replaced is removed after a while."""

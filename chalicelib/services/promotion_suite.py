@@ -13,6 +13,7 @@ from chalicelib.domain.golden import GoldenPools
 from chalicelib.domain.inference import Task
 from chalicelib.domain.ports import BlobStore, Clock, EndpointRuntime, IdSource, RecordStore
 from chalicelib.services.check_in import AskablePhotos, CheckIns
+from chalicelib.services.departure import Departures
 from chalicelib.services.deployment import Deployments
 from chalicelib.services.dry_run import DryRuns
 from chalicelib.services.endpoint_steps import EndpointSteps
@@ -91,6 +92,7 @@ def make_promotion_suite(
         targets=targets,
         registry=registry,
         golden=golden,
+        departures=Departures(targets, tally),
         ledger=ledger,
         clock=clock,
         new_id=ports.new_id,

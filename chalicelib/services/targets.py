@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from chalicelib.domain import fleet_records as records
 from chalicelib.domain.alias import Alias
-from chalicelib.domain.deployment import Deployment, EndpointBaseline
+from chalicelib.domain.deployment import Deployment, EndpointBaseline, ModelRef
 from chalicelib.domain.device import Device
 from chalicelib.domain.endpoint_target import EndpointTarget
 from chalicelib.domain.errors import DeploymentNotFoundError, RecordNotFoundError
@@ -19,6 +19,19 @@ from chalicelib.domain.ring import RING, offset, place_name
 from chalicelib.services.timed_cache import TimedCache
 
 ENGINE = "engine."
+# Some of the devices that are next cannot run the model or are pinned; these are not counted on.
+SPARE_DEVICES = 4
+# Where most of them cannot: as far as one query looks, so that a wave costs the same whatever the fleet's size.
+MOST_LOOKED_AT = 500
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """The devices that come next on the ring. `fit`: those that can be promoted to; `is_all`: nobody comes after."""
+
+    devices: tuple[Device, ...]
+    fit: tuple[Device, ...]
+    is_all: bool
 
 
 @dataclass(frozen=True)
@@ -96,6 +109,17 @@ class Targets:
             found += self.store.query(partition, index=Index.FIRST, limit=wanted - len(found)).records
         devices = {device.id: device for device in map(records.device_from, found)}
         return [device for device in devices.values() if offset(device.place, place) < way]
+
+    def ahead(self, fleet: str, model: ModelRef, place: int, wanted: int, way: int = RING) -> Ahead:
+        """As many as it takes until `wanted` of them can be promoted to. Looks again only where most of them cannot."""
+        few = wanted + SPARE_DEVICES
+        for looked_at in (few, max(few, MOST_LOOKED_AT)):
+            devices = self.next_devices(fleet, place, looked_at, way)
+            fit = tuple(device for device in devices if device.pinned is None and not device.misfit(model))
+            found = Ahead(tuple(devices), fit, is_all=len(devices) < looked_at)
+            if found.is_all or len(fit) >= wanted:
+                break
+        return found
 
     def forget(self, fleet: str) -> None:
         self.recent.forget(fleet)

@@ -1,0 +1,117 @@
+"""Cameras that are revoked, moved or pinned while a promotion is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from chalicelib.domain.counting import NAMES, AbortRules, Counts, Gate, Limit
+from chalicelib.domain.deployment import DeploymentState
+from chalicelib.domain.errors import TaskMismatchError
+from chalicelib.domain.inference import Task
+from chalicelib.services.promotion_suite import PromotionSuite
+from tests.unit.promotion_world import World
+from tests.unit.test_promotion_service import go_on, promote, settled
+
+State = DeploymentState
+Leave = Callable[[PromotionSuite, str], object]
+WAYS: dict[str, Leave] = {
+    "revoked": lambda suite, name: suite.fleets.revoke(name),
+    "moved": lambda suite, name: suite.fleets.change(name, "garden", None),
+    "pinned": lambda suite, name: suite.fleets.pin(name, "waste-1"),
+}
+ways = pytest.mark.parametrize("leave", WAYS.values(), ids=WAYS)
+
+
+def without(world: World, name: str) -> None:
+    world.runs.pop(name)
+
+
+@ways
+@pytest.mark.parametrize("shards", [1, 64])
+def test_a_camera_that_leaves_undecided_does_not_time_out_and_holds_nothing_up(leave: Leave, shards: int) -> None:
+    world, suite = settled("a", "b", "c", shards=shards)
+    begun = promote(world, suite, "waste-2", gate=Gate(1.0, 1))
+    world.report(suite, "a", stage="downloading")
+    leave(suite, "a")
+    without(world, "a")
+    world.check_in(suite)
+    ended = go_on(world, suite, begun, seconds=1000)
+    assert ended.state is State.SUCCEEDED
+    counts = suite.deployments.tally.counts(begun.id)
+    assert (counts.of("seen"), counts.of("verified"), counts.of("timed_out")) == (2, 2, 0)
+
+
+@ways
+def test_the_way_back_does_not_wait_for_a_camera_that_left(leave: Leave) -> None:
+    world, suite = settled("a", "b", "c")
+    loose = AbortRules(failed=Limit(1.0, 9, is_exact=True))
+    begun = promote(world, suite, "waste-2", gate=Gate(1.0, 3), abort=loose)
+    world.check_in(suite, "a")
+    world.check_in(suite, "b", fails=True)
+    leave(suite, "a")
+    without(world, "a")
+    suite.deployments.abort(begun.id, "tester", "no")
+    world.check_in(suite)
+    assert go_on(world, suite, begun).state is State.REVERTED
+    members = list(suite.deployments.tally.members(begun.id))
+    assert [(each.device, each.outcome, each.back) for each in members if each.outcome] == [
+        ("a", "verified", "left"),
+        ("b", "failed", "verified"),
+    ]
+    counts = suite.deployments.tally.counts(begun.id)
+    assert recounted(counts)["back"] == sum(each.back is not None for each in members)
+
+
+@ways
+def test_a_camera_that_leaves_while_it_is_taken_back_is_not_named_as_missing(leave: Leave) -> None:
+    world, suite = settled("a", "b", "c")
+    begun = promote(world, suite, "waste-2", gate=Gate(1.0, 3), revert_timeout_s=50)
+    world.check_in(suite, "a")
+    world.check_in(suite, "b")
+    suite.deployments.abort(begun.id, "tester", "no")
+    leave(suite, "a")
+    ended = go_on(world, suite, begun, seconds=20)
+    assert ended.state is State.REVERT_INCOMPLETE
+    assert ended.outcome is not None
+    assert ended.outcome["not_back"] == ["b"]
+
+
+def test_a_camera_that_comes_again_is_waited_for_again() -> None:
+    world, suite = settled("a", "b", "c")
+    begun = promote(world, suite, "waste-2", gate=Gate(1.0, 3))
+    world.check_in(suite, "a")
+    suite.fleets.pin("a", "waste-1")
+    assert suite.deployments.tally.counts(begun.id).of("back") == 1
+    suite.fleets.pin("a", None)
+    assert suite.deployments.tally.counts(begun.id).of("back") == 0
+    suite.deployments.abort(begun.id, "tester", "no")
+    assert go_on(world, suite, begun).state is State.REVERTING
+    world.check_in(suite, "a")
+    assert go_on(world, suite, begun).state is State.REVERTED
+
+
+def test_a_camera_that_no_promotion_has_reached_leaves_as_it_came() -> None:
+    world, suite = settled("a", "b")
+    begun = promote(world, suite, "waste-2", gate=Gate(1.0, 1))
+    suite.fleets.revoke("a")
+    without(world, "a")
+    world.check_in(suite)
+    assert go_on(world, suite, begun).state is State.SUCCEEDED
+    assert recounted(suite.deployments.tally.counts(begun.id))["seen"] == 1
+
+
+def test_a_fleet_that_something_was_promoted_to_keeps_its_task() -> None:
+    world, suite = settled("a")
+    with pytest.raises(TaskMismatchError, match="take another fleet"):
+        suite.fleets.change_fleet("kitchen", {"task": Task.COUNT}, "tester")
+    assert (
+        suite.fleets.change_fleet("kitchen", {"task": Task.CLASSIFY, "checks_per_s": 5.0}, "tester").checks_per_s == 5
+    )
+    world.enrol(suite, "b", fleet="garden")
+    assert suite.fleets.change_fleet("garden", {"task": Task.COUNT}, "tester").task is Task.COUNT
+
+
+def recounted(counts: Counts) -> dict[str, int]:
+    return {name: counts.of(name) for name in NAMES}
