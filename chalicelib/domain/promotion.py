@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from chalicelib.domain import waves
-from chalicelib.domain.canary import VariantCounts, canary_fault
+from chalicelib.domain.canary import VariantCounts, canary_doubt, canary_fault
 from chalicelib.domain.counting import Counts
 from chalicelib.domain.deployment import BEFORE_LIVE, Deployment, DeploymentState
 from chalicelib.domain.plan import EndpointPlan, FleetPlan
@@ -168,7 +168,10 @@ def _canary(deployment: Deployment, facts: Facts) -> Decision:
     if facts.variants.canary.answers < plan.canary_minimum:
         return Wait(f"The canary has answered {facts.variants.canary.answers} of {plan.canary_minimum} photos.")
     left_s = deployment.since_s + plan.canary_s - facts.now_s
-    return Wait(f"The canary is watched for another {left_s:.0f} s.") if left_s > 0 else Move(State.ENDPOINT_LIVE)
+    if left_s > 0:
+        return Wait(f"The canary is watched for another {left_s:.0f} s.")
+    doubt = canary_doubt(plan, facts.variants)
+    return Wait(f"{doubt} More answers will tell whether that is chance.") if doubt else Move(State.ENDPOINT_LIVE)
 
 
 def _endpoint_live(deployment: Deployment, facts: Facts) -> Decision:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 MIN_PREDICTIONS = 100
 MAX_UNKNOWN_RISE = 0.10
 MAX_CONFIDENCE_DROP = 0.10
-# A fleet has many cameras, and each is judged with every report.
+# A fleet has many cameras, and each is judged with every report; so is a canary with every answer.
 MIN_DEVIATIONS = 4.0
 
 
@@ -35,7 +35,8 @@ def worse(before: Window, after: Window) -> str | None:
     if min(before.predictions, after.predictions) < MIN_PREDICTIONS:
         return None
     rise = after.unknown_rate - before.unknown_rate
-    if rise > MAX_UNKNOWN_RISE and rise > MIN_DEVIATIONS * _deviation(before, after):
+    unknown, predictions = (after.unknown, before.unknown), (after.predictions, before.predictions)
+    if rise > MAX_UNKNOWN_RISE and rise > MIN_DEVIATIONS * deviation(unknown, predictions):
         return f"{after.unknown_rate:.0%} of its answers are unknown, {before.unknown_rate:.0%} were before."
     drop = before.mean_confidence - after.mean_confidence
     if drop > MAX_CONFIDENCE_DROP:
@@ -43,7 +44,9 @@ def worse(before: Window, after: Window) -> str | None:
     return None
 
 
-def _deviation(before: Window, after: Window) -> float:
-    """Of the difference of the two rates, were they the same."""
-    both = min(1.0, (before.unknown + after.unknown) / (before.predictions + after.predictions))
-    return math.sqrt(both * (1 - both) * (1 / before.predictions + 1 / after.predictions))
+def deviation(hits: tuple[int, int], trials: tuple[int, int]) -> float:
+    """Of the difference of the two rates, were they the same; infinite where one of them was never tried."""
+    if min(trials) <= 0:
+        return math.inf
+    both = min(1.0, sum(hits) / sum(trials))
+    return math.sqrt(both * (1 - both) * sum(1 / each for each in trials))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
 
-from chalicelib.domain.canary import Variant, VariantCounts
+from chalicelib.domain.canary import Variant, VariantCounts, canary_fault
 from chalicelib.domain.counting import Counts, Gate
 from chalicelib.domain.deployment import TERMINAL, Deployment, DeploymentState, ModelRef, OpenWave
 from chalicelib.domain.inference import Task
@@ -91,6 +92,10 @@ def test_a_canary_stands_beside_a_live_model_only() -> None:
         (1, Variant(30, 15), Variant(100, 10), State.REVERTING),
         (1, Variant(15, 0, 15), Variant(100, 0, 2), State.REVERTING),
         (1, Variant(0, 0, 30), Variant(100, 0, 2), State.REVERTING),
+        # Nine of thirty and fourteen of a hundred: perhaps the same, perhaps not.
+        (400, Variant(30, 9), Variant(100, 14), None),
+        (400, Variant(300, 90), Variant(1000, 140), State.REVERTING),
+        (400, Variant(30, 15), Variant(0, 0), None),
     ],
 )
 def test_a_canary_is_watched_and_left_or_taken_back(
@@ -99,6 +104,21 @@ def test_a_canary_is_watched_and_left_or_taken_back(
     begun = deployment(State.CANARY, Plan(EndpointPlan(canary_share=0.1)))
     decision = decide(begun, Facts(now_s, variants=VariantCounts(canary, primary)))
     assert isinstance(decision, Wait) if state is None else (isinstance(decision, Move) and decision.state is state)
+
+
+def test_a_canary_as_good_as_the_primary_is_seldom_taken_back() -> None:
+    plan, taken_back = EndpointPlan(canary_share=0.1), 0
+    for seed in range(40):
+        draw = random.Random(seed)
+        answered = {True: [0, 0], False: [0, 0]}
+        for _ in range(400):
+            counted = answered[draw.random() < plan.canary_share]
+            counted[0] += 1
+            counted[1] += draw.random() < 0.2
+            if canary_fault(plan, VariantCounts(Variant(*answered[True]), Variant(*answered[False]))):
+                taken_back += 1
+                break
+    assert taken_back <= 1
 
 
 def test_a_live_endpoint_soaks_before_the_fleet() -> None:
