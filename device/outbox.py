@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 from device import sequences
 from device.durable import read_json, sync_folder, write_json
 from device.frame_spool import FrameSpool
-from device.segment import Segment, SegmentWriter, name_of, parse_name, read_from, reopened
+from device.segment import Segment, SegmentWriter, left_behind, name_of, parse_name, read_from, remove
 from device.sequences import Range
 from device.trouble import Trouble
 
@@ -63,7 +63,7 @@ class Outbox:
         self._full = Trouble(log, "the oldest events are dropped, and counted: %s")
         self._forgetful = Trouble(log, "what was dropped cannot be written down: %s")
         folder.mkdir(parents=True, exist_ok=True)
-        self._segments = _left_behind(folder)
+        self._segments = left_behind(folder)
         self._ordinal = parse_name(self._segments[-1].path)[0] if self._segments else 0
         self._dropped, self._dropped_events = _drops_from(read_json(folder / "dropped.json"))
         self._note_torn_ends()
@@ -86,7 +86,7 @@ class Outbox:
             return self._sequence
 
     def batch(self, limit: int) -> Optional[Batch]:
-        """The oldest events of the oldest boot that has any; None when everything was acknowledged."""
+        """The oldest events of the oldest boot that has any; None when everything was acknowledged. Raises: OSError."""
         with self._lock:
             for boot in self._boots():
                 found = self._unacknowledged(boot, limit)
@@ -170,14 +170,23 @@ class Outbox:
     def _unacknowledged(self, boot: str, limit: int) -> List[Dict[str, Any]]:
         found: List[Dict[str, Any]] = []
         for segment in [each for each in self._segments if each.boot == boot]:
-            after = self._acknowledged.get(boot, 0)
-            try:
-                found += [json.loads(payload) for _, payload in read_from(segment, after, limit - len(found))]
-            except OSError as error:
-                log.warning("%s cannot be read: %s", segment.path.name, error)
+            rows = read_from(segment, self._acknowledged.get(boot, 0), limit - len(found))
+            found += [json.loads(payload) for _, payload in rows]
             if len(found) == limit:
                 break
+            self._lose_after(rows[-1][0] if rows else self._floor(segment), segment)
         return found
+
+    def _lose_after(self, readable: int, segment: Segment) -> None:
+        """What a damaged segment no longer gives back: the service would wait for it, and hear the rest for ever."""
+        if readable >= segment.last:
+            return
+        log.error("%s is damaged: events are lost, and counted", segment.path.name)
+        lost = (readable + 1, segment.last)
+        segment.last = readable
+        if self._writer is not None and self._writer.segment is segment:
+            self._close_writer()
+        self._lose(segment.boot, lost)
 
     def _written(self, payload: bytes) -> Optional[OSError]:
         try:
@@ -243,7 +252,7 @@ class Outbox:
         for _, descriptor in [each for each in self._unsynced if each[0] is segment]:
             os.close(descriptor)
         self._unsynced = [each for each in self._unsynced if each[0] is not segment]
-        _remove(segment.path)
+        remove(segment.path)
 
     def _lose(self, boot: str, lost: Range) -> None:
         self._keep_drops(boot, sequences.joined([*self._dropped.get(boot, []), lost]), sequences.total([lost]))
@@ -265,29 +274,6 @@ class Outbox:
             if earlier.boot == later.boot and earlier.last + 1 < later.first:
                 for part in sequences.without((earlier.last + 1, later.first - 1), known):
                     self._lose(earlier.boot, part)
-
-
-def _left_behind(folder: Path) -> List[Segment]:
-    """In the order in which they were written; empty ones go."""
-    found = []
-    for path in sorted(folder.glob("*.log")):
-        try:
-            segment = reopened(path)
-        except (OSError, ValueError) as error:
-            log.warning("%s is left alone: %s", path.name, error)
-            continue
-        if segment.events > 0:
-            found.append(segment)
-        else:
-            _remove(path)
-    return found
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink()
-    except OSError as error:
-        log.warning("%s cannot be removed: %s", path.name, error)
 
 
 def _drops_from(document: Dict[str, Any]) -> Tuple[Dict[str, List[Range]], int]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List, Optional, Tuple
+from typing import BinaryIO, Iterator, List, Optional, Tuple
 
+log = logging.getLogger(__name__)
 HEADER = struct.Struct(">II")
 MAX_RECORD_BYTES = 1024 * 1024
+# The card no longer gives it back, or the file has gone: waiting does not help.
+_LOST = (errno.EIO, errno.ENOENT)
 
 
 @dataclass
@@ -44,17 +48,26 @@ def framed(payload: bytes) -> bytes:
 
 
 def payloads(path: Path) -> Iterator[bytes]:
-    """Up to the first record that is torn or damaged. Raises: OSError."""
-    with path.open("rb") as stream:
-        while True:
-            header = stream.read(HEADER.size)
-            if len(header) < HEADER.size:
-                return
-            length, checksum = HEADER.unpack(header)
-            payload = stream.read(length) if length <= MAX_RECORD_BYTES else b""
-            if len(payload) != length or zlib.crc32(payload) != checksum:
-                return
-            yield payload
+    """Up to the first record that is torn, damaged or lost. Raises: OSError for what another time may mend."""
+    try:
+        with path.open("rb") as stream:
+            payload = _next_payload(stream)
+            while payload is not None:
+                yield payload
+                payload = _next_payload(stream)
+    except OSError as error:
+        if error.errno not in _LOST:
+            raise
+
+
+def _next_payload(stream: BinaryIO) -> Optional[bytes]:
+    """None where no whole record follows. Raises: OSError."""
+    header = stream.read(HEADER.size)
+    if len(header) < HEADER.size:
+        return None
+    length, checksum = HEADER.unpack(header)
+    payload = stream.read(length) if length <= MAX_RECORD_BYTES else b""
+    return payload if len(payload) == length and zlib.crc32(payload) == checksum else None
 
 
 def reopened(path: Path) -> Segment:
@@ -62,6 +75,29 @@ def reopened(path: Path) -> Segment:
     _, boot, first = parse_name(path)
     whole = sum(1 for _ in payloads(path))
     return Segment(path, boot, first, first + whole - 1, path.stat().st_size)
+
+
+def left_behind(folder: Path) -> List[Segment]:
+    """In the order in which they were written; empty ones go."""
+    found = []
+    for path in sorted(folder.glob("*.log")):
+        try:
+            segment = reopened(path)
+        except (OSError, ValueError) as error:
+            log.warning("%s is left alone: %s", path.name, error)
+            continue
+        if segment.events > 0:
+            found.append(segment)
+        else:
+            remove(path)
+    return found
+
+
+def remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        log.warning("%s cannot be removed: %s", path.name, error)
 
 
 class SegmentWriter:
@@ -99,7 +135,7 @@ class SegmentWriter:
 
 
 def read_from(segment: Segment, after: int, limit: int) -> List[Tuple[int, bytes]]:
-    """Sequences and payloads after `after`. Raises: OSError."""
+    """Sequences and payloads after `after`; fewer than there were when the file is damaged. Raises: OSError."""
     found: List[Tuple[int, bytes]] = []
     for at, payload in enumerate(payloads(segment.path)):
         sequence = segment.first + at
