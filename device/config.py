@@ -10,7 +10,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 from device.engine_choice import CPU, PROCESSORS, EngineChoice
 from device.runtime.document import DocumentError, Section
-from device.transport import is_allowed
+from device.transport import ADDRESS, is_allowed
 
 ENGINES = ("onnxruntime", "openvino", "mxnet", "awscam")
 CAMERAS = ("awscam", "opencv", "folder", "video")
@@ -138,13 +138,13 @@ def read_config(path: Path) -> AgentConfig:
 def read_key(path: Path, device: str) -> str:
     """Raises: ConfigError."""
     try:
-        key = path.read_text(encoding="utf-8").strip()
+        key = path.read_bytes().decode(errors="replace").strip()
     except OSError as error:
         raise ConfigError(
             "%s: the key cannot be read (%s); enrol the camera: python -m device enrol agent.json" % (path, error)
         ) from error
-    if not key.startswith("bsd_%s_" % device):
-        raise ConfigError("%s: this is no key of device %r; a key begins with bsd_<device>_" % (path, device))
+    if not re.fullmatch("bsd_%s_[A-Za-z0-9_-]+" % re.escape(device), key):
+        raise ConfigError("%s: this is no key of device %r; a key is one line, bsd_<device>_..." % (path, device))
     return key
 
 
@@ -181,7 +181,7 @@ def _device(settings: _Settings) -> str:
 def _service(settings: _Settings) -> str:
     service = settings.text("service")
     if not is_allowed(service):
-        raise DocumentError("service: must begin with https:// (http:// on this machine only), not %r" % service)
+        raise DocumentError("service: %s; not %r" % (ADDRESS, service.rpartition("@")[2]))
     return service
 
 

@@ -10,13 +10,13 @@ from typing import Optional, Tuple
 
 from device.cloud import document_of, refusal_of
 from device.cloud_errors import CloudError
-from device.transport import Transport, is_allowed
+from device.transport import ADDRESS, Transport, is_allowed
 
 
 def enrol(service: str, code: str, engine: str, site: str, ca_file: Optional[str]) -> Tuple[str, str]:
     """The device's id and its key, which is shown this once. Raises: CloudError."""
     if not is_allowed(service):
-        raise CloudError("%s: the service's address must begin with https:// (http:// on this machine only)" % service)
+        raise CloudError("the service's address %s; not %r" % (ADDRESS, service.rpartition("@")[2]))
     body = {"engine": engine, "site": site, "hardware": hardware(), "memory_mb": memory_mb()}
     headers = {"Authorization": "Bearer " + code, "Content-Type": "application/json", "Accept": "application/json"}
     url = service.rstrip("/") + "/devices"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 import time
@@ -17,6 +18,10 @@ EARLIEST_S = 1767225600.0
 # OpenSSL's X509_V_FLAG_NO_CHECK_TIME: the chain and the name are checked, the dates are not.
 _NO_CHECK_TIME = 0x200000
 _NOT_TLS = ("127.0.0.1", "localhost", "::1")
+
+_NOT_IN_ADDRESS = re.compile(r"[\s@?#]")
+_PORTS = {"https": 443, "http": 80}
+ADDRESS = "must begin with https:// (http:// on this machine only) and hold a host, without user and password"
 
 _HINTS = (
     (
@@ -50,9 +55,14 @@ def tls_context(ca_file: Optional[str], now_s: Optional[float] = None) -> ssl.SS
 
 
 def is_allowed(url: str) -> bool:
-    """Keys travel over TLS, or stay on this machine."""
-    parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _NOT_TLS)
+    """Keys travel over TLS, or stay on this machine. A password in the address would stand in every log."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _NOT_TLS):
+        return False
+    return _port_of(parts) is not None and bool(parts.hostname) and not _NOT_IN_ADDRESS.search(url)
 
 
 class Transport:
@@ -75,16 +85,21 @@ class Transport:
         return Answer(response.status, lower_headers(response), data)
 
     def connect(self, url: str) -> Connection:
-        """Raises: UntrustedError when the CA file cannot be used."""
+        """Raises: UntrustedError when the CA file cannot be used; UnreachableError when there can be no such host."""
         parts = urlsplit(url)
-        host = parts.hostname or ""
-        if parts.scheme != "https":
-            return http.client.HTTPConnection(host, parts.port, timeout=self._timeout_s)
+        # Always with a port: http.client takes the end of an IPv6 address for one.
+        host, port = parts.hostname or "", _port_of(parts)
+        if port is None:
+            raise UnreachableError("%s is no address" % _place(url))
         try:
+            if parts.scheme != "https":
+                return http.client.HTTPConnection(host, port, timeout=self._timeout_s)
             context = tls_context(self._ca_file)
+            return http.client.HTTPSConnection(host, port, timeout=self._timeout_s, context=context)
+        except http.client.InvalidURL as error:
+            raise UnreachableError("%s is no address" % _place(url)) from error
         except (OSError, ValueError) as error:
             raise UntrustedError("the CA file %s cannot be used: %s" % (self._ca_file, error)) from error
-        return http.client.HTTPSConnection(host, parts.port, timeout=self._timeout_s, context=context)
 
     def send(
         self, connection: Connection, method: str, url: str, body: Optional[bytes], headers: Mapping[str, str]
@@ -95,6 +110,11 @@ class Transport:
             return connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             raise _as_ours(error, url) from error
+        except ValueError:
+            # Python's own message would show the header, and with it the key.
+            raise UnreachableError(
+                "%s cannot be asked: a letter in address or key is none of HTTP's" % _place(url)
+            ) from None
 
 
 def lower_headers(response: http.client.HTTPResponse) -> Dict[str, str]:
@@ -106,9 +126,21 @@ def _target(parts: SplitResult) -> str:
     return "%s?%s" % (path, parts.query) if parts.query else path
 
 
+def _port_of(parts: SplitResult) -> Optional[int]:
+    """None when what stands there is none."""
+    try:
+        return parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+
+
+def _place(url: str) -> str:
+    """The address without user, password and query, which may be signed."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
 def _as_ours(error: Exception, url: str) -> Exception:
-    """The address without its query, which may be signed."""
-    place = urlsplit(url).netloc
+    place = _place(url)
     if isinstance(error, ssl.SSLCertVerificationError):
         hint = next((hint for word, hint in _HINTS if word in error.verify_message), "")
         return UntrustedError("the certificate of %s does not fit: %s%s" % (place, error.verify_message, hint))

@@ -85,6 +85,30 @@ def test_the_key_stands_in_no_message_and_no_log(caplog: pytest.LogCaptureFixtur
     assert KEY not in caplog.text + str(caught.value) + repr(cloud)
 
 
+@pytest.mark.parametrize("odd", ["\n", "\u20ac"])
+def test_a_key_that_http_cannot_carry_stands_in_no_message(odd: str) -> None:
+    cloud = Cloud("http://127.0.0.1:9", "kitchen-1", KEY + odd + KEY, Transport())
+    with pytest.raises(errors.UnreachableError, match=r"127\.0\.0\.1:9 cannot be asked") as caught:
+        cloud.artifact()
+    assert KEY not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_an_ipv6_address_keeps_its_end() -> None:
+    for scheme, port in (("https", 443), ("http", 80)):
+        connection = Transport().connect(scheme + "://[2001:db8::1]/target")
+        assert (connection.host, connection.port) == ("2001:db8::1", port)
+    connection = Transport().connect("http://[::1]:8000/target")
+    assert (connection.host, connection.port) == ("::1", 8000)
+
+
+@pytest.mark.parametrize("url", ["http://archive:port/x", "http://ar chive/x", "ftp://archive/x"])
+def test_an_address_that_is_none_is_unreachable(url: str) -> None:
+    with pytest.raises(errors.UnreachableError, match="no address"):
+        Transport().ask("GET", url, None, {})
+
+
 def test_frames_are_sent_to_where_the_service_says_without_the_key() -> None:
     with StandIn(lambda _: Told(200, b"")) as place:
         target = {"method": "PUT", "url": place.url + "/files/x?signature=s", "headers": {"Content-Type": "image/jpeg"}}

@@ -40,6 +40,12 @@ def test_the_key_stands_in_no_repr(tmp_path: Path) -> None:
     [
         ({"service": "http://api.example"}, "service: must begin with https"),
         ({"service": None}, "service"),
+        ({"service": "https://"}, "service: must begin with https"),
+        ({"service": "https://api.example:port"}, "service: must begin with https"),
+        ({"service": "https://[2001:db8::1"}, "service: must begin with https"),
+        ({"service": "https://api example"}, "service: must begin with https"),
+        ({"service": "https://api.example/?stage=prod"}, "service: must begin with https"),
+        ({"service": "https://admin:hush@api.example"}, "without user and password; not 'api.example'"),
         ({"device": "Kitchen 1"}, "device: 'Kitchen 1'"),
         ({"device": "garden-1"}, "no key of device 'garden-1'"),
         ({"key_file": "nowhere"}, "enrol"),
@@ -70,3 +76,26 @@ def test_what_is_no_json_object_is_named(tmp_path: Path, text: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         read_config(tmp_path / "agent.json")
+
+
+@pytest.mark.parametrize(
+    "key", ["bsd_kitchen-1_secret\nbsd_kitchen-1_older", "bsd_kitchen-1_secret \u20ac", "bsd_kitchen-1_"]
+)
+def test_a_file_that_holds_something_beside_the_key_is_named_and_not_shown(tmp_path: Path, key: str) -> None:
+    path = written(tmp_path)
+    (tmp_path / "device.key").write_text(key, encoding="utf-8")
+    with pytest.raises(ConfigError, match="no key of device 'kitchen-1'") as caught:
+        read_config(path)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_key_in_letters_of_another_kind_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    (tmp_path / "device.key").write_bytes("bsd_kitchen-1_secret".encode("utf-16"))
+    with pytest.raises(ConfigError, match=r"device\.key"):
+        read_config(path)
+
+
+@pytest.mark.parametrize("service", ["https://[2001:db8::1]", "http://[::1]:8000", "https://api.example/prod"])
+def test_addresses_that_fit(tmp_path: Path, service: str) -> None:
+    assert read_config(written(tmp_path, service=service)).service == service
