@@ -11,6 +11,8 @@ import subprocess
 import threading
 import time
 import warnings
+from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Iterator, List, Optional, Tuple
 
@@ -52,9 +54,9 @@ def broker(tmp_path: Path) -> Iterator[Tuple[str, int]]:
     process.wait()
 
 
-def started(tmp_path: Path, port: int) -> "subprocess.Popen[bytes]":
+def started(tmp_path: Path, port: int, access: str = "allow_anonymous true") -> "subprocess.Popen[bytes]":
     settings = tmp_path / "mosquitto.conf"
-    settings.write_text("listener %d 127.0.0.1\nallow_anonymous true\n" % port)
+    settings.write_text("listener %d 127.0.0.1\n%s\n" % (port, access))
     process = subprocess.Popen([str(MOSQUITTO), "-c", str(settings)], stderr=subprocess.DEVNULL)
     until(lambda: answers(port))
     return process
@@ -102,6 +104,33 @@ def test_a_broker_that_is_away_holds_up_nobody(tmp_path: Path) -> None:
         output(seen)
     assert time.monotonic() - started < 20
     output.stop()
+
+
+@needs_broker
+def test_while_the_broker_is_away_the_newest_wait_and_come_in_order(tmp_path: Path) -> None:
+    port, heard = free_port(), []  # type: ignore[var-annotated]
+    output = MqttOutput(MqttConfig("127.0.0.1", port), "kitchen-1")
+    model = Watched(tmp_path / "model")
+    red, green = model.seen(plain(RED)), model.seen(plain(GREEN))
+    for seen in [red] * 100 + [green, red] * 10:
+        output(seen)
+    process = started(tmp_path, port)
+    client = subscriber("127.0.0.1", port, heard)
+    # Connected while nobody listened yet, it has said some of them already.
+    output(green)
+    until(lambda: heard and heard[-1][1] == {"object": "compost"} and output._waiting == deque())
+    said = [message["object"] for _, message in heard]
+    expected = ["landfill"] * 80 + ["compost", "landfill"] * 10 + ["compost"]
+    assert len(said) >= 1
+    assert said == expected[-len(said) :]
+    process.terminate()
+    process.wait()
+    for seen in [red] * 100 + [green] * 99 + [red]:
+        output(seen)
+    assert [json.loads(each)["object"] for each in output._waiting] == ["compost"] * 99 + ["landfill"]
+    output.stop()
+    client.disconnect()
+    client.loop_stop()
 
 
 @pytest.mark.parametrize(
@@ -177,3 +206,67 @@ def test_a_sense_hat_waits_for_a_broker_that_comes_later_and_for_one_that_comes_
     finally:
         stop.set()
         thread.join()
+
+
+@needs_broker
+@pytest.mark.parametrize("end", ["stopped", "without a broker"])
+def test_no_letter_stays_lit(tmp_path: Path, deeplens: Any, end: str) -> None:
+    port = free_port()
+    process = started(tmp_path, port)
+    hats = importlib.import_module("sense_hat")
+    display = SenseHatDisplay(hats.SenseHat(), MqttConfig("127.0.0.1", port), 60.0 if end == "stopped" else 0.3)
+    stop = threading.Event()
+    thread = threading.Thread(target=display.run, args=(stop,))
+    thread.start()
+    assert display.is_subscribed.wait(10)
+    output = MqttOutput(MqttConfig("127.0.0.1", port), "kitchen-1")
+    output(Watched(tmp_path / "model").seen(plain(RED)))
+    until(lambda: hats.shown)
+    assert hats.shown == [pixels_of("L")]
+    process.terminate()
+    process.wait()
+    if end == "stopped":
+        stop.set()
+    until(lambda: hats.shown[-1] == [[0, 0, 0]] * 64)
+    stop.set()
+    thread.join()
+    output.stop()
+
+
+@needs_broker
+def test_a_broker_that_wants_a_password_gets_it_and_says_so_when_it_is_wrong(
+    tmp_path: Path, deeplens: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passwords, port = tmp_path / "passwords", free_port()
+    passwords.write_text("pi:sorter\n")
+    try:
+        subprocess.run(["mosquitto_passwd", "-U", str(passwords)], check=True)
+    except FileNotFoundError:
+        pytest.skip("there is no mosquitto_passwd here")
+    monkeypatch.setattr("device.sense_hat_display._PAUSE_S", 0.05)
+    process = started(tmp_path, port, "user root\nallow_anonymous false\npassword_file %s" % passwords)
+    (tmp_path / "right").write_text("sorter\n")
+    (tmp_path / "wrong").write_text("sorted\n")
+    config = MqttConfig("127.0.0.1", port, user="pi", password_file=str(tmp_path / "wrong"))
+    hats = importlib.import_module("sense_hat")
+    stop = threading.Event()
+    displays = [
+        SenseHatDisplay(hats.SenseHat(), each)
+        for each in (config, replace(config, password_file=str(tmp_path / "right")))
+    ]
+    threads = [threading.Thread(target=each.run, args=(stop,)) for each in displays]
+    output = MqttOutput(config, "kitchen-1")
+    for thread in threads:
+        thread.start()
+    assert displays[1].is_subscribed.wait(10)
+    until(lambda: "the broker cannot be used: it refuses" in caplog.text and "the MQTT broker refuses" in caplog.text)
+    time.sleep(0.3)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    output.stop()
+    process.terminate()
+    process.wait()
+    assert not displays[0].is_subscribed.is_set()
+    assert caplog.text.count("cannot be used") == 1
+    assert "sorted" not in caplog.text
