@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from typing import Any, Deque, Dict, Hashable, Optional
 
@@ -9,6 +10,8 @@ from device.config import ResultsConfig
 from device.frame_loop import Seen
 from device.runtime.decision import DetectionDecision
 
+# Of JSON.
+MAX_RESULT_BYTES = 32 * 1024
 UNKNOWN, NOTHING = "unknown", "nothing"
 
 
@@ -37,7 +40,8 @@ class Consensus:
         return True
 
     def _is_due(self, now_s: float) -> bool:
-        return 0 < self._config.repeat_s <= now_s - self._said_at_s
+        # A clock that was put back must not silence it for ever.
+        return self._config.repeat_s > 0 and not 0 <= now_s - self._said_at_s < self._config.repeat_s
 
 
 def said_of(seen: Seen) -> Hashable:
@@ -57,4 +61,20 @@ def object_of(seen: Seen) -> str:
 
 
 def result_json(seen: Seen) -> Dict[str, Any]:
-    return dict(seen.answer.result.to_json())
+    """No longer than the service takes: of very many labels the likeliest, of boxes the surest; `counts` has all."""
+    document = dict(seen.answer.result.to_json())
+    if "counts" in document and _is_too_long(document):
+        document["counts"] = {label: count for label, count in document["counts"].items() if count}
+    while _is_too_long(document):
+        if document.get("detections"):
+            document["detections"] = document["detections"][: len(document["detections"]) // 2]
+        elif document.get("probabilities"):
+            ranked = sorted(document["probabilities"].items(), key=lambda each: -each[1])
+            document["probabilities"] = dict(ranked[: len(ranked) // 2])
+        else:
+            break
+    return document
+
+
+def _is_too_long(document: Dict[str, Any]) -> bool:
+    return len(json.dumps(document)) > MAX_RESULT_BYTES

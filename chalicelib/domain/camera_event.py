@@ -38,7 +38,7 @@ class CameraEvent:
     def is_mismatch(self) -> bool:
         """A count that is known and is another than what the bin should hold."""
         count = self.result.get("count")
-        return self.expected is not None and count != self.expected and not self.result.get("unknown", False)
+        return None not in (self.expected, count) and count != self.expected and not self.result.get("unknown", False)
 
     @property
     def labels(self) -> tuple[str, ...]:

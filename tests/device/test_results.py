@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import List
 
@@ -11,7 +13,7 @@ import pytest
 from PIL import Image
 
 from device.config import ResultsConfig
-from device.consensus import Consensus, object_of
+from device.consensus import MAX_RESULT_BYTES, Consensus, object_of, result_json
 from device.events import Events, event_of, thumbnail
 from device.frame_loop import Seen
 from device.frame_spool import FrameSpool
@@ -55,6 +57,12 @@ def test_it_is_said_again_only_when_that_is_wanted(model: Watched) -> None:
     assert told(consensus, model, "rrrrrrrrrr") == [0, 4, 8]
 
 
+def test_a_clock_that_is_put_back_does_not_silence_what_is_repeated(model: Watched) -> None:
+    consensus = Consensus(ResultsConfig(frames=1, agree=1, repeat_s=4))
+    times = (1e9, 1e9 + 1, 1000.0, 1001.0, 1004.0)
+    assert [consensus.is_news(model.seen(plain(RED), at_s)) for at_s in times] == [True, False, True, False, True]
+
+
 def test_a_new_model_begins_anew(tmp_path: Path, model: Watched) -> None:
     consensus = Consensus(ResultsConfig(frames=3, agree=2))
     other = Watched(tmp_path / "other", digest="b" * 64)
@@ -83,6 +91,30 @@ def test_an_event_holds_what_the_service_takes(tmp_path: Path) -> None:
     assert (event["captured_at_s"], event["task"], event["model"]) == (12.346, "count", "a" * 64)
     assert (event["reference"], event["expected"], event["result"]["count"]) == ("bin-7", 3, 1)
     assert Image.open(io.BytesIO(base64.b64decode(event["thumbnail"]))).size == (64, 64)
+
+
+def test_of_very_many_labels_an_event_has_the_likeliest(model: Watched) -> None:
+    likely = {"label %04d of the network" % at: (2000 - at) / 2001000 for at in range(2000)}
+    seen = model.seen(plain(RED))
+    result = replace(seen.answer.result, probabilities=likely)
+    found = result_json(seen._replace(answer=replace(seen.answer, result=result)))
+    assert len(json.dumps(found)) <= MAX_RESULT_BYTES
+    assert list(found["probabilities"]) == list(likely)[: len(found["probabilities"])]
+    assert len(found["probabilities"]) >= 500
+    assert (found["label"], found["confidence"]) == (seen.answer.result.label, round(seen.answer.result.confidence, 6))
+
+
+def test_of_very_many_boxes_an_event_has_the_surest_and_the_counts_of_all(tmp_path: Path) -> None:
+    seen = Watched(tmp_path / "model", "detect").seen(banknotes())
+    box = seen.answer.result.detections[0]
+    many = tuple(replace(box, confidence=1 - at / 1000) for at in range(400))
+    result = replace(seen.answer.result, detections=many, counts={"1000": 400, "2000": 0})
+    found = result_json(seen._replace(answer=replace(seen.answer, result=result)))
+    assert len(json.dumps(found)) <= MAX_RESULT_BYTES
+    assert found["counts"] == {"1000": 400}
+    kept = [each["confidence"] for each in found["detections"]]
+    assert kept == pytest.approx([1 - at / 1000 for at in range(len(kept))])
+    assert len(kept) >= 50
 
 
 def test_only_counts_have_something_expected(model: Watched) -> None:

@@ -63,6 +63,12 @@ def test_counts_that_differ_from_what_was_expected_are_listed(empty: Service, ca
     assert found(empty, "mismatch=true") == [("kitchen-1", 2)]
 
 
+def test_what_was_not_counted_differs_from_nothing(empty: Service, cameras: dict[str, Client]) -> None:
+    cameras["kitchen-1"].post("/events", batch(event(1, expected=3)))
+    assert found(empty, "mismatch=true") == []
+    assert [each["mismatch"] for each in empty.client.get("/events?device=kitchen-1").json()["items"]] == [False]
+
+
 def test_one_bad_event_is_refused_and_the_rest_is_taken(empty: Service, cameras: dict[str, Client]) -> None:
     bad = event(2, result="compost")
     answer = cameras["kitchen-1"].post("/events", batch(event(1), bad, event(3)))
