@@ -151,7 +151,7 @@ class Agent:
             self._trouble.note(error)
 
     def tidy(self) -> None:
-        """After a confirmation: what older models left goes."""
+        """What models left that run no more goes: also those that failed, or a DeepLens would fill up with them."""
         if self._engine.name == "awscam":
             kept = (self.store.pointer.active, self.store.pointer.previous, self.store.factory)
             remove_conversions([digest for digest in kept if digest])

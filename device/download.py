@@ -23,9 +23,9 @@ class WrongDigestError(CloudError):
 
 
 class Download:
-    """Of one archive. `make_room` is told how many bytes are still to come and may raise NoRoomError."""
+    """Of one archive. `make_room` is told how many bytes are still to come, and of which digest; raises NoRoomError."""
 
-    def __init__(self, transport: Transport, folder: Path, make_room: Callable[[int], None]) -> None:
+    def __init__(self, transport: Transport, folder: Path, make_room: Callable[[int, str], None]) -> None:
         self._transport = transport
         self._folder = folder
         self._make_room = make_room
@@ -39,7 +39,7 @@ class Download:
         part = self._folder / (digest + ".part")
         done = _size(part)
         if done < size:
-            self._make_room(size - done)
+            self._make_room(size - done, digest)
             self._continue(str(place["url"]), part, size)
         if _size(part) < size:
             raise UnreachableError("the download broke off after %d of %d bytes" % (_size(part), size))

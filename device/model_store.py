@@ -108,7 +108,7 @@ class ModelStore:
                 return verify(self.slot(digest))
             except (ArtifactError, ManifestError):
                 self._remove(self.slot(digest))
-        self.make_room(archive.stat().st_size * (ROOM_PER_ARTIFACT - 1))
+        self.make_room(archive.stat().st_size * (ROOM_PER_ARTIFACT - 1), digest)
         return unpack(archive, self.slot(digest), digest)
 
     def install_factory(self, archive: Path) -> str:
@@ -152,10 +152,13 @@ class ModelStore:
         """The service has heard of the failure."""
         self._try_keep(self.pointer._replace(failure=None))
 
-    def make_room(self, bytes_needed: int) -> None:
-        """Old slots and downloads go until so much is free beyond the reserve. Raises: NoRoomError."""
+    def make_room(self, bytes_needed: int, wanted: Optional[str] = None) -> None:
+        """Old slots and downloads go until so much is free beyond the reserve. Raises: NoRoomError.
+
+        wanted: the digest of what has come in part already, which stays.
+        """
         if self._free() < bytes_needed + self._keep_free_bytes:
-            self.collect()
+            self.collect(wanted)
         free = self._free()
         if free < bytes_needed + self._keep_free_bytes:
             raise NoRoomError(
@@ -163,9 +166,9 @@ class ModelStore:
                 % (free >> 20, bytes_needed >> 20, self._keep_free_bytes >> 20)
             )
 
-    def collect(self) -> None:
-        """Nobody else cleans this disk: only the active, the previous and the factory's slot stay."""
-        kept = self._kept()
+    def collect(self, wanted: Optional[str] = None) -> None:
+        """Nobody else cleans this disk: the active, the previous, the factory's and the wanted model stay."""
+        kept = self._kept() | {wanted}
         for path in self.slots.iterdir():
             if path.name not in kept:
                 self._remove(path)

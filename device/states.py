@@ -205,6 +205,7 @@ class RollBack(State):
         if self._is_known:
             agent.store.told()
         agent.load_active()
+        agent.tidy()
         agent.report("rolling_back", **told(None if self._is_known else failure))
         agent.store.told()
         agent.forget_target()
@@ -226,6 +227,7 @@ class Failed(State):
             agent.store.roll_back(self._code, self._detail)
             agent.store.told()
         agent.wrong_digests = 0
+        agent.tidy()
         agent.report("failed", **told({"code": self._code, "detail": self._detail[:400], "deployment": deployment}))
         return Idle()
 

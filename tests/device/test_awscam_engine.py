@@ -10,11 +10,13 @@ from typing import Any, Dict
 
 import pytest
 
-from device.runtime.artifact import describe_files
+from device.runtime.artifact import describe_files, digest_of, pack
 from device.runtime.engines import EngineError, EngineUnavailableError
 from device.runtime.engines.awscam_engine import model_name, remove_conversions
 from device.runtime.predictor import Predictor
+from tests.device.agents import Running, until
 from tests.device.models import GREEN, RED, banknotes, manifest_document, model_folder, plain, png
+from tests.device.service_stand_in import Service
 
 
 def camera_model(folder: Path, task: str = "classify", **symbol: Any) -> Path:
@@ -58,6 +60,25 @@ def test_the_manifest_says_from_where_labels_count(tmp_path: Path, deeplens: Any
     document = json.loads((folder / "manifest.json").read_text())
     document["detection"]["label_base"] = 1
     (folder / "manifest.json").write_text(json.dumps(document))
+    found = Predictor.load(folder, "awscam").predict(png(banknotes())).result.detections
+    assert sorted(each.label for each in found) == ["1000", "2000"]
+
+
+@pytest.mark.parametrize("base", [0, 1])
+def test_rows_that_the_library_left_empty_are_no_boxes(
+    tmp_path: Path, deeplens: Any, monkeypatch: pytest.MonkeyPatch, base: int
+) -> None:
+    folder = camera_model(tmp_path / "model", "detect", label_base=base)
+    document = json.loads((folder / "manifest.json").read_text())
+    document["detection"]["label_base"] = base
+    (folder / "manifest.json").write_text(json.dumps(document))
+    empty = {"label": 0, "prob": 0.0, "xmin": 0.0, "ymin": 0.0, "xmax": 0.0, "ymax": 0.0}
+    whole = deeplens.Model.parseResult
+
+    def with_empty_rows(model: Any, kind: str, raw: Any) -> Dict[str, Any]:
+        return {kind: whole(model, kind, raw)[kind] + [empty] * 3}
+
+    monkeypatch.setattr(deeplens.Model, "parseResult", with_empty_rows)
     found = Predictor.load(folder, "awscam").predict(png(banknotes())).result.detections
     assert sorted(each.label for each in found) == ["1000", "2000"]
 
@@ -115,6 +136,30 @@ def test_conversions_of_models_that_went_are_removed(tmp_path: Path, deeplens: A
     left = files_in(tmp_path / "artifacts")
     assert left
     assert all(name.startswith("binsight-" + "b" * 64) for name in left)
+
+
+def test_what_a_failed_model_left_to_the_converter_does_not_stay(
+    tmp_path: Path, deeplens: Any, service: Service
+) -> None:
+    names = {}
+    for name in ("good", "bad"):
+        slot = camera_model(tmp_path / name)
+        if name == "bad":
+            document = json.loads((slot / "selftest.json").read_text())
+            document["probabilities"] = [0.0, 0.0, 1.0]
+            (slot / "selftest.json").write_text(json.dumps(document))
+            manifest = json.loads((slot / "manifest.json").read_text())
+            (slot / "manifest.json").write_text(json.dumps({**manifest, "files": describe_files(slot)}))
+        pack(slot, tmp_path / (name + ".tar.gz"))
+        names[name] = digest_of(tmp_path / (name + ".tar.gz"))
+    service.promote(tmp_path / "good.tar.gz", tmp_path / "good")
+    with Running(tmp_path / "home", service.stand_in.url, engine="awscam"):
+        until(lambda: service.verified)
+        service.promote(tmp_path / "bad.tar.gz", tmp_path / "good", deployment="promotion-2")
+        until(lambda: "failed" in service.stages)
+    left = set(files_in(tmp_path / "artifacts"))
+    assert importlib.import_module("mo").asked == ["binsight-" + names["good"], "binsight-" + names["bad"]]
+    assert {name[: len("binsight-") + 64] for name in left} == {"binsight-" + names["good"]}
 
 
 def test_without_a_deeplens_the_engine_says_what_is_missing(tmp_path: Path) -> None:

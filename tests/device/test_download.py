@@ -38,7 +38,7 @@ def place(url: str, **changes: Any) -> Dict[str, Any]:
 
 
 def download_to(folder: Path) -> Download:
-    return Download(Transport(timeout_s=5), folder, lambda _: None)
+    return Download(Transport(timeout_s=5), folder, lambda *_: None)
 
 
 def test_an_archive_comes_whole(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_an_expired_address_and_a_busy_place_are_tried_again(tmp_path: Path, sta
 
 
 def test_room_is_asked_for_before_a_byte_is_fetched(tmp_path: Path) -> None:
-    def refuse(more: int) -> None:
+    def refuse(more: int, digest: str) -> None:
         raise NoRoomError("full, %d more" % more)
 
     with StandIn(Shelf()) as service, pytest.raises(NoRoomError, match=str(len(DATA))):

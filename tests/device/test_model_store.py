@@ -267,3 +267,30 @@ def test_what_an_older_agent_wrote_down_is_read(tmp_path: Path, archives: Tuple[
         del document[name]
     path.write_text(json.dumps({**document, "of_a_newer_agent": 1}))
     assert store_in(tmp_path).begin() == active
+
+
+class Shrunk(ModelStore):
+    """On a disk that has room when what is not needed has gone."""
+
+    def _free(self) -> int:
+        return 0 if len(list(self.slots.iterdir())) > 1 else 1 << 30
+
+
+def test_what_is_being_fetched_stays_when_room_is_made_for_it(
+    tmp_path: Path, archives: Tuple[Tuple[Path, str], ...]
+) -> None:
+    (_, active), (old, gone), (archive, wanted) = archives
+    store = store_in(tmp_path)
+    for path, digest in (archives[0], (old, gone)):
+        store.stage(path, digest)
+    store.activate(active, "promotion")
+    part = store.downloads / (wanted + ".part")
+    shutil.copy(str(archive), str(part))
+    (store.downloads / (gone + ".part")).write_bytes(b"old")
+    full = Shrunk(tmp_path / "models", keep_free_bytes=0)
+    full.make_room(10, wanted)
+    assert set(full.sizes()) == {active}
+    assert list(full.downloads.iterdir()) == [part]
+    full.stage(old, gone)
+    full.stage(part, wanted)
+    assert set(full.sizes()) == {active, wanted}

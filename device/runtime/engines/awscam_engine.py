@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -22,6 +23,7 @@ from device.runtime.manifest_types import Manifest
 if TYPE_CHECKING:
     from device.runtime.tensor import FloatArray
 
+log = logging.getLogger(__name__)
 ARTIFACTS = Path(os.environ.get("BINSIGHT_AWSCAM_ARTIFACTS", "/opt/awscam/artifacts"))
 _HINT = "it is on a DeepLens only, from version 1.4.5 for Python 3.7"
 _SYMBOL = re.compile(r"(.+)-symbol\.json\Z")
@@ -85,9 +87,10 @@ class AwscamEngine(Engine):
         return {self._manifest.outputs.probabilities: values[np.newaxis]}
 
     def _boxes(self, found: List[Dict[str, Any]]) -> Dict[str, FloatArray]:
-        """The library answers in pixels of the input, also outside of it."""
+        """The library answers in pixels of the input, also outside of it; a row that it left empty is no box."""
         width, height = self._manifest.input.width, self._manifest.input.height
-        rows = [[self._index(each), float(each["prob"]), *_shares(each, width, height)] for each in found]
+        filled = [each for each in found if float(each["prob"]) > 0]
+        rows = [[self._index(each), float(each["prob"]), *_shares(each, width, height)] for each in filled]
         return {BOXES: np.array(rows, dtype=np.float32).reshape(-1, 6)}
 
     def _index(self, found: Dict[str, Any]) -> int:
@@ -141,7 +144,10 @@ def remove_conversions(kept: List[str]) -> None:
     names = {"binsight-" + digest for digest in kept}
     for path in ARTIFACTS.glob("binsight-*"):
         if not any(path.name.startswith(name) for name in names):
-            path.unlink()
+            try:
+                path.unlink()
+            except OSError as error:
+                log.warning("%s cannot be removed: %s", path.name, error)
 
 
 def _copy_weights(folder: Path, manifest: Manifest, name: str) -> None:
