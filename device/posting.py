@@ -6,7 +6,8 @@ import hashlib
 import logging
 import random
 import threading
-from typing import Any, Dict, Optional
+import time
+from typing import Any, Callable, Dict, Optional
 
 from device.back_off import BackOff
 from device.cloud import Cloud
@@ -21,6 +22,7 @@ MAX_EVENTS = 24
 # sends, and may be mended on the other side: what was seen meanwhile waits.
 _UNFIT = (400, 413, 422)
 IDLE_S = 2.0
+FAILURES = (CloudError, OSError, KeyError, TypeError, ValueError)
 
 
 class Poster:
@@ -33,12 +35,18 @@ class Poster:
         frames: FrameSpool,
         idle_s: float = IDLE_S,
         back_off: Optional[BackOff] = None,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cloud, self._outbox, self._frames, self._idle_s = cloud, outbox, frames, idle_s
         self._back_off = back_off or BackOff(random.Random())
+        self._timer = timer
         self._limit = MAX_EVENTS
         self._stopping = threading.Event()
         self._trouble = Trouble(log, "events wait on the disk; %s", "events reach the service again")
+        # Frames go to another place: that nobody lets them through there must not delay the events.
+        self._frames_back_off = BackOff(random.Random())
+        self._frames_at_s = 0.0
+        self._frames_trouble = Trouble(log, "sampled frames wait on the disk; %s", "sampled frames arrive again")
 
     def run(self) -> None:
         """Until it is stopped."""
@@ -52,13 +60,26 @@ class Poster:
         """Answers how long to wait before the next."""
         self._outbox.sync_when_due()
         try:
-            is_busy = self.post_batch() or self.post_frame()
-        except (CloudError, OSError, KeyError, TypeError, ValueError) as error:
+            is_busy = self.post_batch()
+        except FAILURES as error:
             self._trouble.note(error)
             return self._back_off.pause_s(error)
         self._back_off.succeeded()
         self._trouble.over()
-        return 0.0 if is_busy else self._idle_s
+        return 0.0 if is_busy or self._has_sent_frame() else self._idle_s
+
+    def _has_sent_frame(self) -> bool:
+        if self._timer() < self._frames_at_s:
+            return False
+        try:
+            is_busy = self.post_frame()
+        except FAILURES as error:
+            self._frames_trouble.note(error)
+            self._frames_at_s = self._timer() + self._frames_back_off.pause_s(error)
+            return False
+        self._frames_back_off.succeeded()
+        self._frames_trouble.over()
+        return is_busy
 
     def post_batch(self) -> bool:
         """False when there was nothing to post. Raises: CloudError."""

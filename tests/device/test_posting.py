@@ -10,7 +10,7 @@ import pytest
 from device.cloud import Cloud
 from device.frame_spool import FrameSpool
 from device.outbox import Outbox
-from device.posting import MAX_EVENTS, Poster
+from device.posting import IDLE_S, MAX_EVENTS, Poster
 from tests.device.agents import KEY
 from tests.device.http_stand_in import Asked, Told, problem
 from tests.device.service_stand_in import Service
@@ -118,3 +118,39 @@ def test_a_reply_that_lacks_members_loses_nothing(tmp_path: Path) -> None:
     camera.service.objection = lambda asked: None
     camera.posts()
     assert camera.heard == ["one"]
+
+
+def test_frames_that_are_let_through_nowhere_delay_no_event(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    now_s = [0.0]
+    camera.poster._timer = lambda: now_s[0]
+    camera.service.objection = lambda asked: Told(503) if asked.path.startswith("/frames") else None
+    camera.spool.put(b"jpeg", {"sampler": "random"})
+    for _ in range(100):
+        pause_s = camera.poster._step()
+        assert pause_s <= IDLE_S
+        now_s[0] += pause_s
+    camera.sees("one")
+    camera.posts(1)
+    assert camera.heard == ["one"]
+    camera.service.objection = lambda asked: None
+    now_s[0] += 1200.0
+    camera.posts(2)
+    assert len(camera.spool) == 0
+
+
+def test_a_place_that_takes_no_frames_is_asked_ever_more_seldom(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    now_s, asked = [0.0], []
+    camera.poster._timer = lambda: now_s[0]
+
+    def refuse(request: Asked) -> Told:
+        asked.append(now_s[0])
+        return Told(503)
+
+    camera.service.objection = refuse
+    camera.spool.put(b"jpeg", {"sampler": "random"})
+    for _ in range(1800):
+        camera.poster._step()
+        now_s[0] += IDLE_S
+    assert 6 < len(asked) < 25
