@@ -44,10 +44,21 @@ def greengrass_output() -> Optional[Callable[[Seen], None]]:
     return publish
 
 
-def start_for_greengrass(config: Path = CONFIG) -> Station:
-    """Begins the loop in threads of its own. Raises: ConfigError, OSError."""
+def start_for_greengrass(config: Path = CONFIG, end: Callable[[int], Any] = os._exit) -> Station:
+    """Begins the loop in threads of its own. Raises: ConfigError, OSError.
+
+    end: called with 1 when one of them has crashed: Greengrass starts a lambda again that ends.
+    """
     output = greengrass_output()
     station = Station(read_config(config), (output,) if output else ())
+    station.crashes.watch()
+
+    def wait_for_a_crash() -> None:
+        station.crashed.wait()
+        station.stop()
+        end(1)
+
+    threading.Thread(target=wait_for_a_crash, name="greengrass", daemon=True).start()
     station.start()
     return station
 
@@ -61,7 +72,7 @@ def main() -> int:
     try:
         # awscam before anything imports cv2: afterwards its import fails with an undefined symbol.
         importlib.import_module("awscam")
-    except ImportError as error:
+    except (ImportError, OSError) as error:
         print(
             "awscam cannot be loaded (%s); on other machines use: python -m device agent.json" % error, file=sys.stderr
         )

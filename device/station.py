@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import signal
 import threading
 from pathlib import Path
@@ -33,6 +34,7 @@ from device.watchdog import Watchdog
 log = logging.getLogger(__name__)
 # Of the outbox' bytes: frames go first anyway, but they need not fill the disk before.
 _FRAMES_SHARE = 0.5
+_TAKEN = re.compile(r"frame-(\d+)\.jpg\Z")
 
 
 class Station:
@@ -160,7 +162,7 @@ def check_camera(config: AgentConfig) -> None:
 def capture_once(config: AgentConfig, folder: Path) -> Path:
     """One frame as a JPEG with the next number in the folder. Raises: CameraError, OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    numbers = [int(path.stem.rpartition("-")[2]) for path in folder.glob("frame-[0-9]*.jpg")]
+    numbers = [int(found.group(1)) for found in (_TAKEN.match(path.name) for path in folder.iterdir()) if found]
     camera = open_camera(config.camera.kind, config.camera.options)
     try:
         image = camera.next_frame()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
-from typing import Any, Callable, List, Mapping, Optional
+from typing import Any, Callable, List, Mapping, Optional, Set
 
 from PIL.Image import Image
 
@@ -12,6 +13,7 @@ from device.camera import Camera, CameraError
 from device.runtime.image import open_image
 from device.runtime.image_errors import InvalidImageError
 
+log = logging.getLogger(__name__)
 _ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -21,6 +23,7 @@ class FolderCamera(Camera):
     def __init__(self, photos: List[Path], fps: float, loop: bool, pause: Callable[[float], None]) -> None:
         self._photos, self._fps, self._loop, self._pause = photos, fps, loop, pause
         self._at = 0
+        self._left_out: Set[Path] = set()
 
     @classmethod
     def open(cls, options: Mapping[str, Any], pause: Callable[[float], None] = time.sleep) -> FolderCamera:
@@ -31,18 +34,26 @@ class FolderCamera(Camera):
         return cls(photos, float(options.get("fps", 5)), bool(options.get("loop", True)), pause)
 
     def next_frame(self) -> Optional[Image]:
-        if self._at == len(self._photos):
-            if not self._loop:
-                return None
-            self._at = 0
-        path = self._photos[self._at]
-        self._at += 1
-        if self._fps > 0:
-            self._pause(1 / self._fps)
-        try:
-            return open_image(path.read_bytes(), None)
-        except (OSError, InvalidImageError) as error:
-            raise CameraError("%s cannot be used: %s" % (path.name, error)) from error
+        for _ in self._photos:
+            if self._at == len(self._photos):
+                if not self._loop:
+                    return None
+                self._at = 0
+            path = self._photos[self._at]
+            self._at += 1
+            if self._fps > 0:
+                self._pause(1 / self._fps)
+            try:
+                return open_image(path.read_bytes(), None)
+            except (OSError, InvalidImageError) as error:
+                # A fault would begin the folder anew: nothing behind a damaged photo would ever be seen.
+                self._leave_out(path, error)
+        raise CameraError("none of the %d photos can be used, the last is %s" % (len(self._photos), path))
 
     def close(self) -> None:
         """There is nothing to close."""
+
+    def _leave_out(self, path: Path, error: Exception) -> None:
+        if path not in self._left_out:
+            log.warning("%s is left out: %s", path, error)
+        self._left_out.add(path)

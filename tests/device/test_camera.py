@@ -45,13 +45,22 @@ def test_a_folder_keeps_its_pace(tmp_path: Path) -> None:
     assert pauses == [0.25]
 
 
-def test_a_damaged_photo_is_a_fault_and_the_next_one_is_given(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(jpeg(plain(RED))[:60])
-    (tmp_path / "b.png").write_bytes(png(plain(GREEN)))
+def test_a_damaged_photo_is_left_out_and_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.png").write_bytes(png(plain(RED)))
+    (tmp_path / "b.jpg").write_bytes(jpeg(plain(RED))[:60])
+    (tmp_path / "c.png").write_bytes(png(plain(GREEN)))
     camera = open_camera("folder", {"path": str(tmp_path), "fps": 0})
-    with pytest.raises(CameraError, match=r"a\.jpg"):
+    assert colors_of(camera, 4) == [RED, GREEN, RED, GREEN]
+    assert caplog.text.count("b.jpg is left out") == 1
+
+
+@pytest.mark.parametrize("loop", [True, False])
+def test_a_folder_of_nothing_but_damaged_photos_is_a_fault(tmp_path: Path, loop: bool) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(jpeg(plain(RED))[:60])
+    camera = open_camera("folder", {"path": str(tmp_path), "fps": 0, "loop": loop})
+    with pytest.raises(CameraError, match="none of the 2 photos"):
         camera.next_frame()
-    assert colors_of(camera, 1) == [GREEN]
 
 
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:

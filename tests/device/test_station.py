@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import json
 import os
@@ -96,22 +95,6 @@ def test_a_deeplens_uses_its_own_camera_and_gpu(
     assert service.events[0]["result"]["label"] == "compost"
 
 
-def test_greengrass_hears_json_on_the_things_topic(
-    tmp_path: Path, service: Service, deeplens: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    promoted(tmp_path, service)
-    monkeypatch.setenv("AWS_IOT_THING_NAME", "deeplens_abc")
-    lambda_function = importlib.import_module("device.lambda_function")
-    station = lambda_function.start_for_greengrass(agent_json(tmp_path, service))
-    published = importlib.import_module("greengrasssdk").published
-    until(lambda: len(published) >= 2)
-    station.stop()
-    assert lambda_function.lambda_handler({}, None) is None
-    topic, payload = published[0]
-    assert topic == "$aws/things/deeplens_abc/infer"
-    assert json.loads(payload)["object"] in ("landfill", "compost")
-
-
 def test_an_output_that_cannot_be_had_is_left_out(
     tmp_path: Path, service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -199,7 +182,12 @@ def test_frames_are_captured_by_hand_under_the_next_number(
     config = agent_json(tmp_path, service)
     for _ in range(2):
         assert main(["capture", str(config), str(tmp_path / "taken")]) == 0
-    assert sorted(path.name for path in (tmp_path / "taken").iterdir()) == ["frame-000001.jpg", "frame-000002.jpg"]
+    taken = ["frame-000001.jpg", "frame-000002.jpg"]
+    assert sorted(path.name for path in (tmp_path / "taken").iterdir()) == taken
+    for name in ("frame-000007 (copy).jpg", "frame-9-old.jpg", "frame-000011.txt"):
+        (tmp_path / "taken" / name).write_bytes(b"not ours")
+    assert main(["capture", str(config), str(tmp_path / "taken")]) == 0
+    assert (tmp_path / "taken" / "frame-000003.jpg").exists()
 
 
 def test_the_doctor_finds_everything_well(tmp_path: Path, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
