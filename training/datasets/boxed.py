@@ -99,7 +99,7 @@ def as_classes(boxed: BoxedSet) -> Listing:
     for photo in boxed.photos:
         found = sorted({boxed.labels[int(row[0])] for row in photo.rows})
         if len(found) == 1:
-            photos.append(ChannelPhoto(photo.path, found[0]))
+            photos.append(ChannelPhoto(photo.path, found[0], group=_group(photo)))
         else:
             skipped.append(Skipped(photo.path.name, f"it has boxes of {len(found)} classes: {', '.join(found)}"))
     if not photos:
@@ -109,8 +109,13 @@ def as_classes(boxed: BoxedSet) -> Listing:
 
 def as_counts(boxed: BoxedSet) -> Listing:
     """As many objects as boxes."""
-    photos = tuple(ChannelPhoto(photo.path, str(len(photo.rows))) for photo in boxed.photos)
+    photos = tuple(ChannelPhoto(photo.path, str(len(photo.rows)), group=_group(photo)) for photo in boxed.photos)
     return Listing(boxed.report.source, photos, boxed.report.skipped, boxed.report.notes)
+
+
+def _group(photo: BoxedPhoto) -> str:
+    """Of photos that are not split by time a sequence is a group like any other."""
+    return photo.group or photo.named_sequence
 
 
 def readable_only(boxed: BoxedSet) -> BoxedSet:

@@ -64,11 +64,11 @@ def _deal(photos: Sequence[Photo], shares: Sequence[float], seed: int) -> dict[s
         by_label[label_of[group]].append(group)
     sides: dict[str, int] = {}
     for groups in by_label.values():
-        sides.update(_deal_groups(groups, sizes, shares))
+        sides.update(deal_groups(groups, sizes, shares))
     return sides
 
 
-def _deal_groups(groups: Sequence[str], sizes: Counter[str], shares: Sequence[float]) -> dict[str, int]:
+def deal_groups(groups: Sequence[str], sizes: Counter[str], shares: Sequence[float]) -> dict[str, int]:
     """Each group goes to the side that has the least of its share, so that even three groups reach three sides."""
     dealt = [0.0] * len(shares)
     wanted = [side for side, share in enumerate(shares) if share > 0]

@@ -25,10 +25,12 @@ from device.runtime.image import open_image
 from device.runtime.image_errors import InvalidImageError
 from device.runtime.manifest_types import InputSpec
 from training.datasets.channel import BOXED_MANIFEST_NAMES, MANIFEST_NAME, place_photo
+from training.datasets.groups import group_column, group_note
 from training.datasets.listing import find_photo, json_lines
 from training.datasets.photo_set import DatasetError, ImportReport, Skipped
 from training.detection.frames import Frame, make_frame
 
+SEQUENCE = "sequence"
 LEAST_BOX_SIDE_PX = 2
 MOST_CLASSES = 10_000
 Row = tuple[float, float, float, float, float]
@@ -38,17 +40,20 @@ Row = tuple[float, float, float, float, float]
 class BoxedPhoto:
     """size_px: width, height. rows: class, left, top, right, bottom in 0-1 of the photo.
 
-    sequence and place come from names such as `desk_12`.
+    group: the site or camera that its line names. sequence and place come from names such as `desk_12`, unless the line
+    names the sequence; frames without numbers keep the order of their lines.
     """
 
     path: Path
     size_px: tuple[int, int]
     rows: tuple[Row, ...]
     class_names: Mapping[int, str]
+    group: str = ""
+    named_sequence: str = ""
 
     @property
     def sequence(self) -> str:
-        return _numbered(self.path)[0]
+        return self.named_sequence or _numbered(self.path)[0]
 
     @property
     def place(self) -> int:
@@ -75,6 +80,7 @@ def read_boxed_photos(source: Path, labels: Sequence[str] | None = None) -> Boxe
     manifest = find_manifest(source)
     photos: list[BoxedPhoto] = []
     skipped: list[Skipped] = []
+    notes: list[str] = []
     for number, document in json_lines(manifest):
         failed = _labelling_failed(document)
         if failed:
@@ -83,10 +89,12 @@ def read_boxed_photos(source: Path, labels: Sequence[str] | None = None) -> Boxe
         photo, left_out = _read_photo(document, manifest, number)
         photos.append(photo)
         skipped += left_out
+        notes += group_note(_group_attribute(document))
     if not photos:
         raise DatasetError(f"{manifest} names no photo")
     photos = [_in_order_of(labels, photo) for photo in photos] if labels else photos
-    return BoxedSet(_labels(photos, labels), tuple(photos), ImportReport(str(manifest), len(photos), tuple(skipped)))
+    report = ImportReport(str(manifest), len(photos), tuple(skipped), tuple(dict.fromkeys(notes)))
+    return BoxedSet(_labels(photos, labels), tuple(photos), report)
 
 
 def _in_order_of(labels: Sequence[str], photo: BoxedPhoto) -> BoxedPhoto:
@@ -144,7 +152,19 @@ def _read_photo(document: Mapping[str, Any], manifest: Path, number: int) -> tup
         class_names = {int(key): str(name).strip() for key, name in names.items()}
     except (AttributeError, KeyError, IndexError, TypeError, ValueError, ArithmeticError) as error:
         raise DatasetError(f"{manifest} line {number}: boxes cannot be read ({error!r})") from error
-    return BoxedPhoto(path, (width_px, height_px), tuple(rows), class_names), skipped
+    group = _group_attribute(document)
+    belongs = _told(document, group) if group else "", _told(document, SEQUENCE)
+    return BoxedPhoto(path, (width_px, height_px), tuple(rows), class_names, *belongs), skipped
+
+
+def _group_attribute(document: Mapping[str, Any]) -> str | None:
+    return group_column(key for key in document if key != SEQUENCE and _told(document, key))
+
+
+def _told(document: Mapping[str, Any], attribute: str) -> str:
+    """A number or a text; what else has this name, the boxes for instance, says no group."""
+    value = document.get(attribute, "")
+    return str(value).strip() if isinstance(value, int | str) else ""
 
 
 def clipped_row(annotation: Mapping[str, Any], width_px: int, height_px: int) -> Row | None:
@@ -226,7 +246,13 @@ def _line(photo: BoxedPhoto, labels: Sequence[str], name: str) -> dict[str, Any]
     ]
     size = {"width": width_px, "height": height_px, "depth": 3}
     metadata = {"class-map": dict(enumerate(labels)), "type": "groundtruth/object-detection", "human-annotated": "yes"}
-    return {"source-ref": name, "boxes": {"image_size": [size], "annotations": annotations}, "boxes-metadata": metadata}
+    belongs = {"group": photo.group, SEQUENCE: photo.named_sequence}
+    return {
+        "source-ref": name,
+        **{key: value for key, value in belongs.items() if value},
+        "boxes": {"image_size": [size], "annotations": annotations},
+        "boxes-metadata": metadata,
+    }
 
 
 def load_frames(photos: Sequence[BoxedPhoto], spec: InputSpec) -> list[Frame]:

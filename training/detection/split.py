@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from training.datasets.photo_set import DatasetError
+from training.datasets.split import deal_groups
 from training.detection.channel import BoxedPhoto
 
 SHORTEST_SEQUENCE = 8
+VALIDATION_SHARE, TEST_SHARE = 0.12, 0.2
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,30 @@ class SequenceSplit:
     unused: tuple[BoxedPhoto, ...]
 
 
+def split_frames(photos: Sequence[BoxedPhoto]) -> SequenceSplit:
+    """By site or camera, where the frames' lines name one; else the tail of each sequence is held out.
+
+    Raises: DatasetError, for sites or cameras that are too few for three sides.
+    """
+    return _split_groups(photos) if any(photo.group for photo in photos) else split_sequences(photos)
+
+
+def _split_groups(photos: Sequence[BoxedPhoto]) -> SequenceSplit:
+    """Each group, and each sequence that is of none, on one side, dealt out in the order of its name's hash."""
+    sizes = Counter(photo.group or photo.sequence for photo in photos)
+    ordered = sorted(sizes, key=lambda name: hashlib.sha256(name.encode()).digest())
+    sides = deal_groups(ordered, sizes, (1 - VALIDATION_SHARE - TEST_SHARE, VALIDATION_SHARE, TEST_SHARE))
+    parts = [tuple(p for p in photos if sides[p.group or p.sequence] == side) for side in range(3)]
+    if not all(parts):
+        raise DatasetError(f"the frames cannot be split in three: they are of {len(sizes)} groups")
+    return SequenceSplit(parts[0], parts[1], parts[2], unused=())
+
+
 def split_sequences(
-    photos: Sequence[BoxedPhoto], validation_share: float = 0.12, test_share: float = 0.2, gap: int = 1
+    photos: Sequence[BoxedPhoto],
+    validation_share: float = VALIDATION_SHARE,
+    test_share: float = TEST_SHARE,
+    gap: int = 1,
 ) -> SequenceSplit:
     """Each sequence in order: train, a gap, validation, a gap, test.
 

@@ -18,7 +18,8 @@ from training.datasets.rendered_coins import coin_values, render_table, write_re
 from training.detection.artifact import calibrate_detector
 from training.detection.channel import BoxedPhoto, BoxedSet, read_boxed_photos, require_every_class, write_boxed_channel
 from training.detection.figures import evaluate_detector
-from training.detection.split import split_sequences
+from training.detection.near_copies import apart, perceptual_hashes
+from training.detection.split import split_frames
 from training.evaluation import Evaluation
 from training.tasks.task import PreparedData, Task
 
@@ -28,18 +29,26 @@ SELF_TEST_CHOICES = 24
 
 
 def prepare(data: Path | None, rendered: Path, channels: Path, seed: int) -> PreparedData:
-    """The tail of each sequence of frames is held out, after a gap. Raises: DatasetError."""
+    """Whole sites or cameras are held out where they are named, else the tail of each sequence after a gap.
+
+    Raises: DatasetError.
+    """
     boxed = without_copies(import_boxes(data or write_rendered_coins(rendered, RENDERED_FRAMES, seed)))
-    split = split_sequences(boxed.photos)
+    dealt = split_frames(boxed.photos)
+    split = apart(dealt, perceptual_hashes(boxed.photos))
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
     for name, photos in parts.items():
         if not photos:
             raise DatasetError(f"{boxed.report.source} has too few frames: none is left for {name}")
         write_boxed_channel(photos, boxed.labels, channels / name)
     require_every_class(boxed.labels, split.train, "train")
-    note = f"  {len(split.unused)} frames are left out as gaps between training, validation and test"
+    like = len(split.unused) - len(dealt.unused)
+    notes = [
+        f"  {len(dealt.unused)} frames are left out as gaps between training, validation and test",
+        f"  {like} frames are left out because they are nearly the same as a held-out one",
+    ]
     counts = {name: len(photos) for name, photos in parts.items()}
-    return PreparedData(fingerprint(boxed), counts, [*boxed.report.lines(), note])
+    return PreparedData(fingerprint(boxed), counts, [*boxed.report.lines(), *notes])
 
 
 def without_copies(boxed: BoxedSet) -> BoxedSet:
