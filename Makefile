@@ -18,6 +18,7 @@ SEED ?= 0
 TRIALS ?=
 ONLY ?=
 WRITE ?=
+AIM ?=
 
 # What is set nowhere must stay unset for the programs, so that their own defaults hold.
 export DATA PRETRAINED TASK PYTHON
@@ -66,10 +67,10 @@ tune: ## Search a definition's ranges: JOB= DATA= [PRETRAINED=] [TRIALS=] [WRITE
 	@$(if $(filter-out file,$(origin STAGE)),$(API) -m scripts.tune_on_sagemaker --stage "$(STAGE)",$(TUNING) -m training.tune) --job "$(JOB)" --data "$(DATA)" --seed "$(SEED)" $(CHECKPOINT) \
 		$(if $(OUT),--out "$(OUT)") $(if $(TRIALS),--trials "$(TRIALS)") $(if $(WRITE),--write)
 
-learning-curve: ## Have I enough photos? [DATA=<labelled photos>] [TASK=classify] [PRETRAINED=<weights>] [OUT=<folder>]
+learning-curve: ## Have I enough photos? [DATA=<labelled photos>] [TASK=classify] [PRETRAINED=<weights>] [AIM=0.9] [OUT=<folder>]
 	@$(SETUP) service training
 	@$(API) -m training.learning_curve --out "$(or $(OUT),build/learning-curve)" --seed "$(SEED)" $(CHECKPOINT) \
-		$(if $(DATA),--data "$(DATA)") $(if $(TASK),--task "$(TASK)")
+		$(if $(DATA),--data "$(DATA)") $(if $(TASK),--task "$(TASK)") $(if $(AIM),--aim "$(AIM)")
 
 results: ## Train and measure the three systems on the real data: [DATA=../shared/data] [ONLY="waste bins"]
 	@$(SETUP) service training

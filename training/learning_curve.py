@@ -18,6 +18,7 @@ from device.runtime.artifact import ArtifactError
 from device.runtime.manifest import ManifestError
 from training.datasets.photo_set import DatasetError
 from training.datasets.subset import write_subset
+from training.extrapolation import WIDTH_OF_95, Needed, photos_needed
 from training.job import REPOSITORY, JobError, JobRequest, job_hyperparameters, package_job, run_training
 from training.package import PackagingError
 from training.plots.learning import learning_plot
@@ -90,14 +91,32 @@ def verdict(points: Sequence[CurvePoint]) -> str:
     return f"{said} More photos are likely to help: the curve still rises."
 
 
-def write_curve(points: Sequence[CurvePoint], figure: str, out: Path) -> None:
+def outlook(points: Sequence[CurvePoint], aim: float) -> tuple[Needed | None, str]:
+    """How many photos of the same kind `aim` would take, and that in words."""
+    measured = [point for point in points if point.interval_95]
+    deviations = [
+        (point.interval_95[1] - point.interval_95[0]) / WIDTH_OF_95 for point in measured if point.interval_95
+    ]
+    photos, values = [point.photos for point in measured], [point.value for point in measured]
+    needed = photos_needed(photos, values, deviations, aim)
+    return needed, needed.text(aim) if needed else f"Going on like this it does not reach {aim:g}."
+
+
+def write_curve(points: Sequence[CurvePoint], figure: str, out: Path, aim: float | None = None) -> str:
+    """Answers the verdict in words."""
     out.mkdir(parents=True, exist_ok=True)
     rows = [asdict(point) for point in points]
     told = verdict(points)
-    document = {"figure": figure, "points": rows, "verdict": told}
+    document: dict[str, Any] = {"figure": figure, "points": rows}
+    if aim is not None:
+        needed, text = outlook(points, aim)
+        told = f"{told} {text}"
+        document["aim"] = {"value": aim, "needed": asdict(needed) if needed else None}
+    document["verdict"] = told
     (out / "learning-curve.json").write_text(json.dumps(document, indent=2) + "\n")
     (out / "learning-curve.svg").write_text(learning_plot(rows, figure.replace("_", " ")) + "\n")
     (out / "learning-curve.md").write_text(table(points, figure) + f"\n{told}\n")
+    return told
 
 
 def table(points: Sequence[CurvePoint], figure: str) -> str:
@@ -125,8 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (JobError, DatasetError, PackagingError, ArtifactError, ManifestError, OSError) as error:
         print(f"no curve: {error}", file=sys.stderr)
         return 1
-    write_curve(points, FIGURES[options.task], options.out)
-    print(f"\n{table(points, FIGURES[options.task])}\n{verdict(points)}\n{options.out / 'learning-curve.svg'}")
+    told = write_curve(points, FIGURES[options.task], options.out, options.aim)
+    print(f"\n{table(points, FIGURES[options.task])}\n{told}\n{options.out / 'learning-curve.svg'}")
     return 0
 
 
@@ -140,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--training-python", type=Path, default=REPOSITORY / ".venv-train/bin/python")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--shares", type=_shares, default=SHARES, help="of the training photos: 0.125,0.25,0.5,1")
+    parser.add_argument("--aim", type=float, help="a value of the figure: how many photos would it take?")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyperparameter")
     return parser
 

@@ -17,6 +17,7 @@ from training.datasets.rendered import write_rendered_waste
 from training.datasets.rendered_coins import write_rendered_coins
 from training.datasets.subset import choose_lines, write_subset
 from training.detection.channel import read_boxed_photos
+from training.extrapolation import photos_needed
 from training.job import JobRequest
 from training.learning_curve import CurvePoint, learning_curve, main, verdict, write_curve
 from training.tasks import TASKS, PreparedData
@@ -92,6 +93,45 @@ def test_the_curve_is_written_as_figures_a_table_and_a_plot(tmp_path: Path) -> N
     assert [each["photos"] for each in document["points"]] == [100, 200]
     assert "| 200 | 0.800 | 0.780 to 0.820 |" in (tmp_path / "learning-curve.md").read_text()
     assert ElementTree.fromstring((tmp_path / "learning-curve.svg").read_text()).tag.endswith("svg")
+
+
+def test_the_photos_that_an_aim_takes_are_read_off_the_line_over_the_doublings() -> None:
+    needed = photos_needed([1000, 2000, 4000], [0.30, 0.35, 0.40], [0.0, 0.0, 0.0], aim=0.45)
+    assert needed is not None
+    assert (needed.photos, needed.least, needed.most) == (8000, 8000, 8000)
+
+
+def test_the_less_is_known_of_the_figures_the_less_of_the_photos_they_take() -> None:
+    sure, unsure = (
+        photos_needed([1000, 2000, 4000], [0.30, 0.35, 0.40], [error] * 3, 0.45) for error in (0.002, 0.008)
+    )
+    assert sure is not None
+    assert sure.most is not None
+    assert unsure is not None
+    assert unsure.most is not None
+    assert unsure.least < sure.least < sure.photos == unsure.photos < sure.most < unsure.most
+
+
+def test_figures_that_may_not_rise_at_all_name_no_upper_number() -> None:
+    needed = photos_needed([1000, 2000, 4000], [0.38, 0.39, 0.40], [0.02] * 3, aim=0.45)
+    assert needed is not None
+    assert needed.most is None
+    assert "to any number" in needed.text(0.45)
+
+
+@pytest.mark.parametrize(
+    ("photos", "values"), [([1000, 2000], [0.4, 0.4]), ([1000, 2000], [0.4, 0.3]), ([1000], [0.4])]
+)
+def test_a_curve_that_does_not_rise_takes_no_number_of_photos(photos: list[int], values: list[float]) -> None:
+    assert photos_needed(photos, values, [0.01] * len(photos), aim=0.45) is None
+
+
+def test_the_aim_is_written_with_the_curve(tmp_path: Path) -> None:
+    told = write_curve([point(100, 0.6), point(200, 0.7)], "macro_recall", tmp_path, aim=0.9)
+    document = json.loads((tmp_path / "learning-curve.json").read_text())
+    assert document["aim"]["needed"]["photos"] == 800
+    assert "0.9 takes about 800 photos" in told == document["verdict"]
+    assert "does not reach 0.9" in write_curve([point(100, 0.7), point(200, 0.6)], "accuracy", tmp_path, aim=0.9)
 
 
 def test_what_cannot_be_trained_ends_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
