@@ -1,6 +1,7 @@
 """Augmented manifests with boxes, read, split and written again."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from training.datasets.photo_set import DatasetError
 from training.datasets.rendered_coins import write_rendered_coins
 from training.detection.channel import (
     BoxedPhoto,
+    Row,
     load_frames,
     read_boxed_photos,
     require_every_class,
@@ -19,7 +21,7 @@ from training.detection.channel import (
 )
 from training.detection.hold_out import hold_out
 from training.detection.near_copies import apart
-from training.detection.split import hold_out_sequence, split_frames, split_sequences
+from training.detection.split import SequenceSplit, hold_out_sequence, split_frames, split_sequences
 from training.tasks.detect import prepare, without_copies
 
 
@@ -319,6 +321,30 @@ def test_a_validation_frame_nearly_the_same_as_a_test_frame_is_left_out() -> Non
     kept = apart(split, hashes)
     assert kept.validation == split.validation[1:]
     assert (kept.train, kept.test) == (split.train, split.test)
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_kept"),
+    [
+        (((0.0, 0.1, 0.1, 0.5, 0.5), (1.0, 0.6, 0.6, 0.9, 0.9)), False),
+        (((1.0, 0.61, 0.6, 0.91, 0.9), (0.0, 0.1, 0.12, 0.5, 0.5)), False),
+        (((0.0, 0.3, 0.3, 0.7, 0.7), (1.0, 0.6, 0.6, 0.9, 0.9)), True),
+        (((1.0, 0.1, 0.1, 0.5, 0.5), (0.0, 0.6, 0.6, 0.9, 0.9)), True),
+        (((0.0, 0.1, 0.1, 0.5, 0.5),), True),
+        ((), True),
+    ],
+    ids=["same", "moved-a-little", "elsewhere", "other-classes", "one-gone", "empty"],
+)
+def test_frames_of_one_table_are_no_copies_where_something_else_lies_on_it(
+    rows: tuple[Row, ...], is_kept: bool
+) -> None:
+    photos = numbered("a", 20)
+    split = split_sequences(photos)
+    hashes = dict.fromkeys([photo.path for photo in photos], 7)
+    there = ((0.0, 0.1, 0.1, 0.5, 0.5), (1.0, 0.6, 0.6, 0.9, 0.9))
+    train, held_out = replace(split.train[0], rows=rows), replace(split.test[0], rows=there)
+    kept = apart(SequenceSplit((train,), (), (held_out,), ()), hashes)
+    assert bool(kept.train) == is_kept
 
 
 def test_a_frame_encoded_again_is_on_no_two_sides(tmp_path: Path) -> None:
