@@ -1,7 +1,8 @@
-"""The models and the service of the functional tests, for those that put several processes together."""
+"""The models and the service of the functional tests, and moto, for those that put several processes together."""
 
 from __future__ import annotations
 
 from tests.functional.conftest import archives, empty, serving
+from tests.integration.conftest import aws, clients, no_account
 
-__all__ = ["archives", "empty", "serving"]
+__all__ = ["archives", "aws", "clients", "empty", "no_account", "serving"]
