@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import signal
+import socket
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from typing import cast
 
@@ -27,7 +30,11 @@ from chalicelib.domain.errors import BinsightError
 from chalicelib.services.suite import Services
 
 THREADS = 16
-STOP_TIMEOUT_S = 1.0
+STOP_TIMEOUT_S = 3.0
+TAKEN_TIMEOUT_S = 1.0
+TAKEN_POLL_S = 0.01
+# The kernel may hand a signal to any thread, and only a main thread that wakes hears of it.
+HEARS_EVERY_S = 0.5
 SCHEDULER = (sys.executable, "-m", "chalicelib.scheduler")
 SCHEDULER_STOP_S = 1.0
 SOCKET_TIMEOUT_S = 30
@@ -64,6 +71,7 @@ class EmbeddedServer:
         return int(self._http.bind_addr[1])
 
     def stop(self) -> None:
+        wait_until_taken(self._http.socket)
         self._http.stop()
         self._thread.join(STOP_TIMEOUT_S)
 
@@ -93,7 +101,8 @@ def main() -> int:
     _announce(settings, server.port, key)
     scheduler = Supervisor((*SCHEDULER, str(os.getpid())), SCHEDULER_STOP_S)
     scheduler.start()
-    stopping.wait()
+    while not stopping.wait(HEARS_EVERY_S):
+        continue
     ending = threading.Thread(target=scheduler.stop, name="scheduler-stop")
     ending.start()
     server.stop()
@@ -101,6 +110,16 @@ def main() -> int:
     # Python's last collection would visit every object, which takes a second on a busy machine.
     gc.freeze()
     return 0
+
+
+def wait_until_taken(listener: socket.socket) -> None:
+    """Until every connection that the kernel made has been accepted: those that wait when the socket closes are reset,
+    and what was sent over them is lost. The serving container's workers do the same; neither may import the other."""
+    waiting = select.poll()
+    waiting.register(listener, select.POLLIN)
+    end_s = time.monotonic() + TAKEN_TIMEOUT_S
+    while waiting.poll(0) and time.monotonic() < end_s:
+        time.sleep(TAKEN_POLL_S)
 
 
 def _first_key(services: Services, settings: Settings) -> str | None:

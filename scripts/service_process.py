@@ -13,9 +13,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 CALL_TIMEOUT_S = 120.0
-STOP_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 15.0
 
 
 class ServiceError(RuntimeError):
@@ -57,7 +57,7 @@ class ServiceProcess:
     """A service on a free port of this machine, ended together with the program that started it."""
 
     def __init__(self, home: Path, log: Path, extra_environment: dict[str, str] | None = None) -> None:
-        """Raises: ServiceError when it does not answer within a minute."""
+        """Raises: ServiceError when it does not answer within two minutes."""
         self.port = int(os.environ.get("BINSIGHT_PORT") or free_port())
         self.client = Client(f"http://127.0.0.1:{self.port}", secrets.token_hex(24))
         self._log = log

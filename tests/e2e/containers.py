@@ -33,8 +33,8 @@ from tests.integration.sagemaker_server import Asked, Reply, SageMakerServer, co
 
 CHECKOUT = Path(__file__).parents[2]
 SERVE = CHECKOUT / "training" / "container" / "serve"
-START_S = 60
-STOP_S = 10
+START_S = 180
+STOP_S = 60
 REGION = "eu-west-1"
 
 

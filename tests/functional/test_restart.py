@@ -21,7 +21,8 @@ from tests.functional.client import Client
 from tests.functional.service import ADMIN_KEY, free_port, promote
 
 ROOT = Path(__file__).parents[2]
-START_S = 60
+START_S = 180
+STOP_S = 60
 PHOTO = jpeg(plain(RED))
 
 
@@ -103,17 +104,37 @@ def test_a_request_under_way_is_answered_before_the_service_ends(
 ) -> None:
     with service_process(home, BINSIGHT_ADMIN_KEY=ADMIN_KEY) as running:
         promote(running.client, archives["classify"])
-        with socket.create_connection(("127.0.0.1", running.client.port), timeout=10) as connection:
-            head = f"POST /classify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN_KEY}\r\n"
-            connection.sendall(f"{head}Content-Length: {len(PHOTO)}\r\n\r\n".encode() + PHOTO[:100])
-            time.sleep(0.3)
+        with socket.create_connection(("127.0.0.1", running.client.port), timeout=60) as connection:
+            stream = connection.makefile("rb")
+            connection.sendall(request_of(PHOTO, "Expect: 100-continue") + PHOTO[:100])
+            # It has begun to read the body.
+            assert stream.readline() == b"HTTP/1.1 100 Continue\r\n"
             running.process.send_signal(number)
-            time.sleep(0.2)
+            _wait_until_it_refuses(running)
             connection.sendall(PHOTO[100:])
-            answer = connection.makefile("rb").read()
-        assert answer.startswith(b"HTTP/1.1 200"), running.written()
+            answer = stream.read()
+        assert b"HTTP/1.1 200" in answer, running.written()
         assert b'"label":"landfill"' in answer
-        assert running.process.wait(timeout=15) == 0
+        assert running.process.wait(STOP_S) == 0
+
+
+def test_requests_that_were_sent_before_are_answered_before_the_service_ends(
+    home: Path, archives: dict[str, Path]
+) -> None:
+    with service_process(home, BINSIGHT_ADMIN_KEY=ADMIN_KEY) as running:
+        promote(running.client, archives["classify"])
+        # Nobody takes the connections that the kernel makes meanwhile.
+        running.process.send_signal(signal.SIGSTOP)
+        connections = [socket.create_connection(("127.0.0.1", running.client.port), timeout=60) for _ in range(12)]
+        for connection in connections:
+            connection.sendall(request_of(PHOTO, "Connection: close") + PHOTO)
+        running.process.send_signal(signal.SIGTERM)
+        running.process.send_signal(signal.SIGCONT)
+        answers = [connection.makefile("rb").read() for connection in connections]
+        assert [answer[:12] for answer in answers] == [b"HTTP/1.1 200"] * len(connections), running.written()
+        assert running.process.wait(STOP_S) == 0
+        for connection in connections:
+            connection.close()
 
 
 def test_an_idle_connection_and_a_stalled_one_do_not_keep_the_service_from_ending(home: Path) -> None:
@@ -124,7 +145,7 @@ def test_an_idle_connection_and_a_stalled_one_do_not_keep_the_service_from_endin
             stalled.sendall(b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
             time.sleep(0.3)
             running.process.send_signal(signal.SIGTERM)
-            assert running.process.wait(timeout=15) == 0, running.written()
+            assert running.process.wait(STOP_S) == 0, running.written()
         idle.close()
 
 
@@ -202,6 +223,22 @@ def test_a_starter_model_answers_at_once_and_stays_replaced(home: Path, archives
         assert promote(first.client, archives["classify"]) == "waste-2"
     with service_process(home, BINSIGHT_ADMIN_KEY=ADMIN_KEY, BINSIGHT_STARTER=starter) as second:
         assert second.client.call("POST", "/classify", PHOTO).json()["model"]["id"] == "waste-2"
+
+
+def request_of(photo: bytes, header: str) -> bytes:
+    lines = ("POST /classify HTTP/1.1", "Host: x", f"Authorization: Bearer {ADMIN_KEY}", header)
+    return "\r\n".join((*lines, f"Content-Length: {len(photo)}", "", "")).encode()
+
+
+def _wait_until_it_refuses(running: Running) -> None:
+    deadline = time.monotonic() + STOP_S
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", running.client.port)).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"the service still takes connections: {running.written()}")
 
 
 def _start_and_wait(home: Path, **variables: str) -> subprocess.CompletedProcess[str]:

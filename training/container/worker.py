@@ -30,6 +30,8 @@ KEEP_ALIVE_S = 75
 STOP_TIMEOUT_S = 20
 TAKEN_TIMEOUT_S = 2
 TAKEN_POLL_S = 0.01
+# The kernel may hand a signal to any thread, and only a main thread that wakes hears of it.
+HEARS_EVERY_S = 0.5
 
 
 def main() -> int:
@@ -44,7 +46,8 @@ def main() -> int:
         print(f"serve: {error}", file=sys.stderr, flush=True)
         return UNUSABLE
     threading.Thread(target=server.serve, name="http", daemon=True).start()
-    stopping.wait()
+    while not stopping.wait(HEARS_EVERY_S):
+        continue
     wait_until_taken(server.socket)
     server.stop()
     return 0
