@@ -22,7 +22,7 @@ class Supervisor:
         self._thread.start()
 
     def stop(self) -> None:
-        """The child is asked to end, and killed when it does not in time."""
+        """The child is asked to end, and killed when it does not in time; afterwards it is gone."""
         with self._lock:
             self._stopping.set()
             child = self._child
@@ -33,6 +33,7 @@ class Supervisor:
             child.wait(self._stop_timeout_s)
         except subprocess.TimeoutExpired:
             child.kill()
+            child.wait()
 
     def _keep_running(self) -> None:
         while self._start_child():
