@@ -18,7 +18,7 @@ from typing import Any
 from tests.functional.service import free_port
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-WAIT_S = 60
+WAIT_S = 180
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -106,7 +106,7 @@ def browser(profile: Path) -> Iterator[Browser]:
             _call("DELETE", session)
     finally:
         driver.terminate()
-        driver.wait(10)
+        driver.wait(60)
 
 
 def _new_session(driver: str, profile: Path) -> str:
@@ -128,7 +128,7 @@ def _call(method: str, url: str, body: dict[str, Any] | None = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as response:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=180) as response:
             return json.load(response)["value"]
     except urllib.error.HTTPError as error:
         with error:

@@ -59,7 +59,7 @@ class Running:
         self.loop = FrameLoop(source, (self.seen.append,))
         self.agent = Agent(
             home,
-            Cloud(url, "kitchen-1", KEY, Transport(timeout_s=5)),
+            Cloud(url, "kitchen-1", KEY, Transport(timeout_s=30)),
             self.store,
             self.loop,
             self.boot,
@@ -78,7 +78,7 @@ class Running:
 
     def __exit__(self, *_: Any) -> None:
         self.agent.stop()
-        self._thread.join(10)
+        self._thread.join(60)
         self.loop.stop()
         self.outbox.close()
 
@@ -90,7 +90,7 @@ class Running:
         return found
 
 
-def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
+def until(condition: Callable[[], Any], timeout_s: float = 120.0) -> None:
     """Waits for what another thread does; fails the test when it does not come."""
     end = time.monotonic() + timeout_s
     while not condition():

@@ -9,6 +9,7 @@ import pytest
 
 from device.engine_choice import EngineChoice
 from device.model_store import MAX_STARTS
+from device.runtime.artifact import digest_of
 from device.runtime.engines import EngineError
 from tests.device.agents import Made, Running, until
 from tests.device.service_stand_in import Service
@@ -20,8 +21,8 @@ def test_a_model_that_the_service_refuses_is_taken_back_and_not_tried_again(
     good = service.promote(*first)
     with Running(tmp_path, service.stand_in.url) as running:
         until(lambda: service.verified and not running.store.pointer.provisional)
-        bad = service.promote(*second, deployment="promotion-2")
-        service.refuses.append(bad)
+        service.refuses.append(digest_of(second[0]))
+        service.promote(*second, deployment="promotion-2")
         until(lambda: "rolling_back" in service.stages and running.loop.digest == good)
         heard = len(service.reports)
         until(lambda: len(service.reports) > heard + 5)

@@ -24,7 +24,7 @@ KEY = "bsd_kitchen-1_a-secret-of-the-tests"
 
 
 def cloud_at(url: str, **options: Any) -> Cloud:
-    return Cloud(url, "kitchen-1", KEY, Transport(timeout_s=5, **options))
+    return Cloud(url, "kitchen-1", KEY, Transport(timeout_s=30, **options))
 
 
 def test_the_target_is_asked_with_boot_key_and_etag() -> None:

@@ -69,7 +69,7 @@ def test_letters_that_pillow_cannot_draw_do_no_harm(tmp_path: Path) -> None:
 
 
 def test_a_looker_gets_pictures_over_http(display: Display, detector: Watched) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", display.port or 0, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", display.port or 0, timeout=60)
     connection.request("GET", "/")
     response = connection.getresponse()
     assert "multipart/x-mixed-replace" in str(response.getheader("Content-Type"))
@@ -82,7 +82,7 @@ def test_a_looker_gets_pictures_over_http(display: Display, detector: Watched) -
 
 def test_a_looker_is_let_go_when_the_camera_stops(detector: Watched) -> None:
     display = Display(DisplayConfig(port=0))
-    connection = http.client.HTTPConnection("127.0.0.1", display.port or 0, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", display.port or 0, timeout=60)
     connection.request("GET", "/")
     response = connection.getresponse()
     until(lambda: display._lookers == 1)

@@ -38,7 +38,7 @@ def place(url: str, **changes: Any) -> Dict[str, Any]:
 
 
 def download_to(folder: Path) -> Download:
-    return Download(Transport(timeout_s=5), folder, lambda *_: None)
+    return Download(Transport(timeout_s=30), folder, lambda *_: None)
 
 
 def test_an_archive_comes_whole(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def subscriber(host: str, port: int, heard: List[Tuple[str, Any]]) -> Any:
     client.connect(host, port)
     client.loop_start()
     client.subscribe("#")
-    assert ready.wait(10)
+    assert ready.wait(60)
     return client
 
 
@@ -168,7 +168,7 @@ def test_a_sense_hat_shows_what_the_camera_published_and_goes_dark(
     stop = threading.Event()
     thread = threading.Thread(target=display.run, args=(stop,))
     thread.start()
-    assert display.is_subscribed.wait(10)
+    assert display.is_subscribed.wait(60)
     output = MqttOutput(MqttConfig(*broker), "kitchen-1")
     output(Watched(tmp_path / "model").seen(plain(GREEN)))
     until(lambda: len(hats.shown) >= 2)
@@ -200,7 +200,7 @@ def test_a_sense_hat_waits_for_a_broker_that_comes_later_and_for_one_that_comes_
         for _ in range(2):
             display.is_subscribed.clear()
             process = started(tmp_path, port)
-            assert display.is_subscribed.wait(20)
+            assert display.is_subscribed.wait(60)
             process.terminate()
             process.wait()
     finally:

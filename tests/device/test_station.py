@@ -120,7 +120,7 @@ def test_a_thread_that_crashes_ends_the_process(tmp_path: Path, service: Service
     promoted(tmp_path, service)
     station = Station(read_config(agent_json(tmp_path, service)), (lambda seen: seen.nothing,))  # type: ignore[attr-defined]
     station.start()
-    assert station.crashed.wait(30)
+    assert station.crashed.wait(120)
     station.stop()
 
 

@@ -20,7 +20,7 @@ from training.datasets.rendered import write_rendered_waste
 CHECKOUT = Path(__file__).parents[2]
 TRAINING_PYTHON = Path(os.environ.get("BINSIGHT_TRAINING_PYTHON", CHECKOUT / ".venv-train" / "bin" / "python"))
 TINY = {"epochs": "1", "image_size": "32", "channels": "16,32", "depths": "1,1"}
-PATIENCE_S = 240.0
+PATIENCE_S = 600.0
 
 pytestmark = pytest.mark.skipif(
     not TRAINING_PYTHON.is_file(), reason=f"no training environment at {TRAINING_PYTHON} (BINSIGHT_TRAINING_PYTHON)"

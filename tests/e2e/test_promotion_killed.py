@@ -14,9 +14,9 @@ from device.simulate.fleet import Fleet
 pytestmark = pytest.mark.slow
 
 CAMERAS = 6
-TIMEOUT_S = 60.0
-# A state may pass between the look at the store and the signal.
-TRIES = 5
+TIMEOUT_S = 180.0
+# A state may pass between the look at the store and the signal; the shortest do so every other time on a busy machine.
+TRIES = 20
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ class Wire:
     """One connection, and what comes back over it."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._stream = self._socket.makefile("rb")
 
     def send(self, data: bytes, *, end: bool = False) -> None:

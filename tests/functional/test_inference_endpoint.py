@@ -140,8 +140,8 @@ def test_an_endpoint_that_does_not_answer_says_when_to_come_back(
 def test_an_endpoint_that_hangs_is_a_gateway_timeout_well_before_the_gateways_own(
     serving: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Reworded, "patience_s", 0.6)
-    with answering(serving, Reply(after_s=2)) as app:
+    monkeypatch.setattr(Reworded, "patience_s", 0.9)
+    with answering(serving, Reply(after_s=3)) as app:
         status, body, headers = ask(app)
     assert (status, body["type"]) == (504, "urn:binsight:problem:endpoint-timeout")
     assert int(headers["Retry-After"]) >= 1

@@ -25,9 +25,9 @@ LIMIT_BYTES = 60_000
 
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory, archives: Archives) -> Iterator[Service]:
-    """A service that takes photos of 60 KB and no more, and two requests a second from a key."""
+    """A service that takes photos of 60 KB and no more, and six requests a minute from a key."""
     home = tmp_path_factory.mktemp("narrow")
-    limits = {"BINSIGHT_MAX_BODY_BYTES": str(LIMIT_BYTES), "BINSIGHT_RATE_PER_S": "2"}
+    limits = {"BINSIGHT_MAX_BODY_BYTES": str(LIMIT_BYTES), "BINSIGHT_RATE_PER_S": "0.1"}
     with running(settings_of(home, **limits)) as service:
         promote(service.client, archives["classify"])
         yield service

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.functional.client import Answer
-from tests.functional.training_jobs import TrainingService, training_service
+from tests.functional.training_jobs import PATIENCE_S, TrainingService, training_service
 
 Archives = dict[str, Path]
 
@@ -60,14 +60,17 @@ def test_a_failure_reaches_the_model_in_the_programs_own_words(training: Trainin
     assert training.service.client.get("/models?state=failed").json()["items"][0]["id"] == "waste-1"
 
 
-def test_jobs_run_one_after_the_other(training: TrainingService) -> None:
-    start(training, hyperparameters={"seconds": "0.3"})
+def test_jobs_run_one_after_the_other(training: TrainingService, tmp_path: Path) -> None:
+    held = tmp_path / "held"
+    held.touch()
+    start(training, hyperparameters={"while_there_is": str(held)})
     start(training)
-    training.step()
+    _wait_for_log(training, "waste-1")
     training.step()
     jobs = training.service.settings.home / "jobs"
     second = training.service.client.get("/models/waste-2").json()["training_job"]
     assert not (jobs / second / "status.json").exists()
+    held.unlink()
     assert training.until("waste-2", "ready")["state"] == "ready"
     assert training.service.client.get("/models/waste-1").json()["state"] == "ready"
 
@@ -161,7 +164,7 @@ def test_what_does_not_fit_is_refused_by_name(
 def _wait_for_log(training: TrainingService, model_id: str) -> None:
     job = training.service.client.get(f"/models/{model_id}").json()["training_job"]
     log = training.service.settings.home / "jobs" / job / "output.log"
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline_s:
         training.step()
         if log.exists() and log.stat().st_size:

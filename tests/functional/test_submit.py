@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def test_a_job_goes_through_the_embedded_service(
             submitted = pool.submit(submit.main, [*options, "--out", str(tmp_path / "out"), "--set=seconds=0.1"])
             while not submitted.done():
                 training.step()
+                time.sleep(0.02)
         assert submitted.result() == 0
         model = training.service.client.get("/models/waste-1").json()
     assert model["lineage"]["hyperparameters"] == {"epochs": "3", "seed": "0", "seconds": "0.1"}
@@ -48,6 +50,7 @@ def test_a_job_that_fails_leaves_no_artifact_and_its_reason(
             submitted = pool.submit(submit.main, [*options, "--out", str(tmp_path / "out"), "--set=failure=no-memory"])
             while not submitted.done():
                 training.step()
+                time.sleep(0.02)
     assert submitted.result() == 1
     assert "waste-1 is failed: no-memory" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -15,6 +15,7 @@ from chalicelib.adapters.job_definitions import JobFiles
 from chalicelib.bootstrap import embedded_services, embedded_trainer
 from tests.functional.service import Service, running, settings_of
 
+PATIENCE_S = 120.0
 # Says as the real one does: options --task, --name, --data, --out, --work, and --set=NAME=VALUE per hyperparameter.
 PROGRAM = """
 import argparse, pathlib, shutil, sys, time
@@ -26,6 +27,8 @@ options = parser.parse_args(sys.argv[2:])
 settings = dict(pair.split("=", 1) for pair in options.set)
 print("epoch 1 of 1", flush=True)
 time.sleep(float(settings.get("seconds", 0)))
+while "while_there_is" in settings and pathlib.Path(settings["while_there_is"]).exists():
+    time.sleep(0.02)
 if "failure" in settings:
     sys.exit(settings["failure"])
 out = pathlib.Path(options.out)
@@ -53,7 +56,7 @@ class TrainingService:
         self.trainer.pump(1)
         self.service.services.training.progress.tick()
 
-    def until(self, model_id: str, *states: str, timeout_s: float = 30.0) -> dict[str, object]:
+    def until(self, model_id: str, *states: str, timeout_s: float = PATIENCE_S) -> dict[str, object]:
         deadline_s = time.monotonic() + timeout_s
         while time.monotonic() < deadline_s:
             self.step()

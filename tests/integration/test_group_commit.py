@@ -13,6 +13,7 @@ from chalicelib.adapters.embedded.group_commit import GroupCommit, Waiting
 from chalicelib.adapters.embedded.sqlite_store import SqliteStore
 from chalicelib.domain.errors import StoreUnavailableError, WriteConflictError
 from chalicelib.domain.ports import Add, Key, Put, Record
+from tests.device.agents import until
 
 THREADS = 12
 WRITES = 40
@@ -70,15 +71,14 @@ def test_who_waits_goes_along_with_the_next_commit() -> None:
     def commit(batch: Sequence[Waiting]) -> None:
         batches.append(len(batch))
         first_is_in.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     group = GroupCommit(commit)
     with ThreadPoolExecutor(8) as threads:
         done = [threads.submit(group.write, (put("first"),))]
-        first_is_in.wait(10)
+        assert first_is_in.wait(60)
         done += [threads.submit(group.write, (put(f"{number}"),)) for number in range(7)]
-        while len(group._waiting) < 7:
-            pass
+        until(lambda: len(group._waiting) == 7)
         go_on.set()
         for each in done:
             each.result()

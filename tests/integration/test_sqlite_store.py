@@ -54,11 +54,11 @@ def test_closing_the_store_closes_the_connections_of_every_thread(store: SqliteS
     def stay() -> None:
         connections.append(store._connection())
         open_.set()
-        close.wait(10)
+        close.wait(60)
 
     thread = threading.Thread(target=stay)
     thread.start()
-    open_.wait(10)
+    assert open_.wait(60)
     store.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connections[0].execute("SELECT 1")
