@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from scripts.service_process import Client
+from scripts.service_process import Client, opened
 
 UNDER_WAY = ("training", "evaluating")
 GOOD = ("ready", "approved")
@@ -63,7 +63,8 @@ class Follower:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.name}.part")
         try:
-            with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_S) as answer, part.open("wb") as stream:
+            request = urllib.request.Request(url)
+            with opened(request, DOWNLOAD_TIMEOUT_S) as answer, part.open("wb") as stream:
                 while chunk := answer.read(1 << 20):
                     stream.write(chunk)
             part.replace(target)

@@ -28,7 +28,7 @@ SAMPLING = {"samplers": ["random"], "share": 1.0, "per_hour": 3600, "per_day": 8
 
 def until(condition: Callable[[], Any]) -> None:
     """Processes are started: a busy machine takes its time."""
-    until_within(condition, 90.0)
+    until_within(condition, 180.0)
 
 
 @pytest.fixture
@@ -47,9 +47,9 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def filled(disk: Path) -> Path:
-    """To the last byte."""
+    """To the last byte, again when something was freed."""
     filler = disk / "filler"
-    with filler.open("wb", buffering=0) as stream:
+    with filler.open("ab", buffering=0) as stream:
         try:
             while stream.write(bytes(4096)) == 4096:
                 continue
@@ -80,12 +80,13 @@ def test_on_a_full_disk_the_camera_goes_on_and_counts_what_it_loses(
         until(lambda: service.verified and len(service.events) > 5 and service.frames)
         filler = filled(disk)
         service.promote(*second, deployment="promotion-2")
-        until(lambda: failures(service) == {"disk"} and lost(service) > 20)
+        # Frames that are posted leave room, in which the small model of the tests may find a place.
+        until(lambda: filled(disk) and failures(service) == {"disk"} and lost(service) > 20)
         filler.unlink()
         heard = len(service.events)
         until(lambda: len(service.events) > heard + 10)
         agent.terminate()
-        assert agent.wait(30) == 0
+        assert agent.wait(90) == 0
     finally:
         agent.kill()
     assert service.reports[-1]["digest"] == running
@@ -108,7 +109,7 @@ def test_on_a_disk_that_cannot_be_written_to_the_camera_starts_proves_itself_and
     agent = started(config)
     until(lambda: service.verified and service.reports[-1]["stage"] == "confirmed")
     agent.terminate()
-    assert agent.wait(30) == 0
+    assert agent.wait(90) == 0
     # What a power cut leaves of a segment that was just begun: it cannot be removed either.
     (disk / "home" / "events" / "000000009999.boot-0000000000000009.1.log").write_bytes(b"")
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
@@ -124,7 +125,7 @@ def test_on_a_disk_that_cannot_be_written_to_the_camera_starts_proves_itself_and
         service.take_back_to_factory()
         until(lambda: service.reports[-1]["digest"] == digest_of(second[0]))
         agent.terminate()
-        assert agent.wait(30) == 0
+        assert agent.wait(90) == 0
     finally:
         agent.kill()
     log = (tmp_path / "agent.log").read_text()
@@ -172,4 +173,4 @@ def test_a_counter_that_was_half_written_is_a_first_counter(tmp_path: Path, serv
         until(lambda: service.verified)
     finally:
         agent.terminate()
-    assert agent.wait(30) == 0
+    assert agent.wait(90) == 0

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.service import ADMIN_KEY
+from scripts.service_process import Client as ServiceClient
+from tests.functional.service import ADMIN_KEY, Service
 from tests.functional.training_jobs import training_service
 from training import follow, submit
 from training.definition import FOLDER
@@ -32,6 +33,19 @@ def test_a_job_goes_through_the_embedded_service(
         model = training.service.client.get("/models/waste-1").json()
     assert model["lineage"]["hyperparameters"] == {"epochs": "3", "seed": "0", "seconds": "0.1"}
     assert (tmp_path / "out" / "model.tar.gz").read_bytes() == archives["classify"].read_bytes()
+
+
+def test_the_service_of_this_machine_is_asked_past_a_proxy(
+    serving: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    client = ServiceClient(f"http://127.0.0.1:{serving.client.port}", ADMIN_KEY)
+    assert client.call("GET", "/health")["status"] == "ok"
+    follow.Follower(client).download("waste-1", tmp_path / "model.tar.gz")
+    assert (tmp_path / "model.tar.gz").stat().st_size > 0
 
 
 def test_a_job_that_fails_leaves_no_artifact_and_its_reason(

@@ -1,4 +1,4 @@
-"""No test here reaches AWS: moto answers in this process, our own server on loopback, and no credentials are real."""
+"""No test here reaches AWS: moto answers in this process, and our own server on loopback."""
 
 import json
 import threading
@@ -17,9 +17,9 @@ from chalicelib.adapters.aws.dynamodb_store import DynamoStore
 from chalicelib.adapters.aws.s3_blobs import S3Blobs
 from chalicelib.adapters.embedded.sqlite_store import SqliteStore
 from chalicelib.domain.ports import RecordStore
+from tests.conftest import REGION
 from tests.integration import ministack
 
-REGION = "eu-west-1"
 TABLE = "binsight"
 BUCKET = "binsight-files"
 RESOURCES = Path(__file__).parents[2] / ".chalice" / "resources.json"
@@ -30,18 +30,6 @@ class Clients:
     dynamodb: Any
     s3: Any
     sagemaker: Any
-
-
-@pytest.fixture(scope="session", autouse=True)
-def no_account() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-            environment.setenv(name, "testing")
-        environment.setenv("AWS_DEFAULT_REGION", REGION)
-        environment.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ENDPOINT_URL"):
-            environment.delenv(name, raising=False)
-        yield
 
 
 @pytest.fixture(scope="session")
