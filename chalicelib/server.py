@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import gc
 import os
-import select
 import signal
-import socket
 import sys
 import threading
-import time
 from collections.abc import Iterable
 from typing import cast
 
-from cheroot.wsgi import Server
-
 from chalicelib.adapters.embedded.file_server import PREFIX, FileServer
 from chalicelib.adapters.embedded.folder_blobs import FolderBlobs
+from chalicelib.adapters.embedded.http_server import STOP_TIMEOUT_S, HttpServer
 from chalicelib.adapters.embedded.memory import give_back_large_blocks
-from chalicelib.adapters.embedded.strict_http import MAX_HEADER_BYTES, Connection, Gateway
 from chalicelib.adapters.embedded.supervisor import Supervisor
+from chalicelib.adapters.embedded.timed_reader import Patience
 from chalicelib.adapters.embedded.wsgi import Environ, LambdaWsgi, StartResponse
 from chalicelib.api.observation import configure_logging
 from chalicelib.api.routes import create_app
@@ -29,36 +25,21 @@ from chalicelib.domain.access import Scope
 from chalicelib.domain.errors import BinsightError
 from chalicelib.services.suite import Services
 
-THREADS = 16
-STOP_TIMEOUT_S = 3.0
-TAKEN_TIMEOUT_S = 1.0
-TAKEN_POLL_S = 0.01
+PATIENCE = Patience()
 # The kernel may hand a signal to any thread, and only a main thread that wakes hears of it.
 HEARS_EVERY_S = 0.5
 SCHEDULER = (sys.executable, "-m", "chalicelib.scheduler")
 SCHEDULER_STOP_S = 1.0
-SOCKET_TIMEOUT_S = 30
-# A fleet that switches on at once. Cheroot's own 5 and 10 let Linux drop connections that it had taken: the camera
-# believes itself connected, and is reset when its data comes too late.
-BACKLOG = 1024
-KEPT_CONNECTIONS = 256
 
 
 class EmbeddedServer:
     """Listens from `start` to `stop`; requests under way are answered before it ends."""
 
-    def __init__(self, settings: Settings, services: Services) -> None:
+    def __init__(self, settings: Settings, services: Services, patience: Patience = PATIENCE) -> None:
         app = create_app(lambda: services, settings.cors_origin)
         self._api = LambdaWsgi(app, list(app.routes), settings.max_body_bytes)
         self._files = FileServer(cast(FolderBlobs, services.uploads.blobs), services.uploads.get, settings.cors_origin)
-        self._http = Server((settings.host, settings.port), self._route, numthreads=THREADS)
-        self._http.shutdown_timeout = STOP_TIMEOUT_S
-        self._http.timeout = SOCKET_TIMEOUT_S
-        self._http.request_queue_size = BACKLOG
-        self._http.keep_alive_conn_limit = KEPT_CONNECTIONS
-        self._http.max_request_header_size = MAX_HEADER_BYTES
-        self._http.ConnectionClass = Connection
-        self._http.gateway = Gateway
+        self._http = HttpServer((settings.host, settings.port), self._route, patience)
         self._thread = threading.Thread(target=self._http.serve, name="http", daemon=True)
 
     def start(self) -> None:
@@ -71,7 +52,7 @@ class EmbeddedServer:
         return int(self._http.bind_addr[1])
 
     def stop(self) -> None:
-        wait_until_taken(self._http.socket)
+        self._http.wait_until_taken()
         self._http.stop()
         self._thread.join(STOP_TIMEOUT_S)
 
@@ -110,16 +91,6 @@ def main() -> int:
     # Python's last collection would visit every object, which takes a second on a busy machine.
     gc.freeze()
     return 0
-
-
-def wait_until_taken(listener: socket.socket) -> None:
-    """Until every connection that the kernel made has been accepted: those that wait when the socket closes are reset,
-    and what was sent over them is lost. The serving container's workers do the same; neither may import the other."""
-    waiting = select.poll()
-    waiting.register(listener, select.POLLIN)
-    end_s = time.monotonic() + TAKEN_TIMEOUT_S
-    while waiting.poll(0) and time.monotonic() < end_s:
-        time.sleep(TAKEN_POLL_S)
 
 
 def _first_key(services: Services, settings: Settings) -> str | None:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.adapters.embedded.sqlite_store import SqliteStore
+from chalicelib.adapters.embedded.timed_reader import Patience
 from chalicelib.bootstrap import embedded_services
 from chalicelib.config import Settings, from_environment
-from chalicelib.server import EmbeddedServer
+from chalicelib.server import PATIENCE, EmbeddedServer
 from chalicelib.services.suite import Services
 from tests.functional.client import Client
 
@@ -54,9 +55,9 @@ def settings_of(home: Path, **variables: str) -> Settings:
 
 
 @contextmanager
-def running(settings: Settings, services: Services | None = None) -> Iterator[Service]:
+def running(settings: Settings, services: Services | None = None, patience: Patience = PATIENCE) -> Iterator[Service]:
     made = services or embedded_services(settings)
-    server = EmbeddedServer(settings, made)
+    server = EmbeddedServer(settings, made, patience)
     # How often it looks whether it is to stop: every test that starts one would wait half a second at its end.
     server._http.expiration_interval = LOOKS_EVERY_S
     server.start()

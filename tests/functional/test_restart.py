@@ -16,9 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.bootstrap import embedded_services
+from chalicelib.server import EmbeddedServer
 from tests.device.models import GREEN, RED, jpeg, plain
 from tests.functional.client import Client
-from tests.functional.service import ADMIN_KEY, free_port, promote
+from tests.functional.service import ADMIN_KEY, close_store, free_port, promote, settings_of
 
 ROOT = Path(__file__).parents[2]
 START_S = 180
@@ -135,6 +137,22 @@ def test_requests_that_were_sent_before_are_answered_before_the_service_ends(
         assert running.process.wait(STOP_S) == 0
         for connection in connections:
             connection.close()
+
+
+def test_requests_that_were_sent_before_the_service_ends_are_answered_though_it_had_not_taken_them(home: Path) -> None:
+    settings = settings_of(home)
+    services = embedded_services(settings)
+    server = EmbeddedServer(settings, services)
+    server._http.prepare()
+    waiting = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(40)]
+    for connection in waiting:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+    server._thread.start()
+    server.stop()
+    close_store(services)
+    for connection in waiting:
+        with connection:
+            assert connection.recv(12) == b"HTTP/1.1 200"
 
 
 def test_an_idle_connection_and_a_stalled_one_do_not_keep_the_service_from_ending(home: Path) -> None:

@@ -15,6 +15,7 @@ from cheroot.server import HeaderReader, HTTPConnection, HTTPRequest
 from cheroot.wsgi import Gateway_10
 
 from chalicelib.adapters.embedded.request_body import PIECE_BYTES, ChunkedBody, drained
+from chalicelib.adapters.embedded.timed_reader import timed_file
 
 MAX_HEADER_BYTES = 64 * 1024
 LENGTH = re.compile(rb"[0-9]{1,15}")
@@ -61,6 +62,12 @@ class Request(HTTPRequest):
         self.inheaders = Headers()
         self._is_read = True
 
+    def parse_request(self) -> None:
+        patience, reader = self.server.patience, self.conn.rfile.timed
+        reader.allow(patience.head_s)
+        super().parse_request()
+        reader.allow(patience.body_s, patience.bytes_per_s)
+
     def respond(self) -> None:
         super().respond()
         if not self._is_read:
@@ -71,6 +78,7 @@ class Request(HTTPRequest):
         self._is_read = drained(self.rfile)
         if not self._is_read:
             self.close_connection = True
+        self.conn.socket.settimeout(self.server.timeout)
         super().send_headers()
 
     def simple_response(self, status: Any, msg: str = "") -> None:
@@ -81,6 +89,7 @@ class Request(HTTPRequest):
         body = json.dumps(_problem(code, msg)).encode()
         head = f"{self.server.protocol} {code.value} {code.phrase}\r\nContent-Length: {len(body)}\r\n"
         self.close_connection = True
+        self.conn.socket.settimeout(self.server.timeout)
         with contextlib.suppress(OSError):
             self.conn.wfile.write(f"{head}Content-Type: application/problem+json\r\nConnection: close\r\n\r\n".encode())
             self.conn.wfile.write(body)
@@ -109,6 +118,9 @@ class Connection(HTTPConnection):
     once, and two other threads would have to wake to bring it back here. Not while others wait for a thread."""
 
     RequestHandlerClass = Request
+
+    def __init__(self, server: Any, sock: socket.socket, makefile: Any = None) -> None:
+        super().__init__(server, sock, timed_file)
 
     def communicate(self) -> bool:
         is_kept: bool = super().communicate()  # type: ignore[no-untyped-call]

@@ -1,0 +1,74 @@
+"""Cheroot's server, set so that neither slow clients nor many of them hold up the others."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import time
+from collections.abc import Callable
+from typing import Any
+
+from cheroot.wsgi import Server
+
+from chalicelib.adapters.embedded.growing_pool import GrowingPool
+from chalicelib.adapters.embedded.strict_http import MAX_HEADER_BYTES, Connection, Gateway
+from chalicelib.adapters.embedded.timed_reader import Patience
+
+THREADS = 16
+# Each holds at most 64 KB of a request in memory; what a request may have beyond that is counted (request_memory.py).
+MAX_THREADS = 128
+STOP_TIMEOUT_S = 3.0
+SOCKET_TIMEOUT_S = 30
+# A fleet that switches on at once. Cheroot's own 5 and 10 let Linux drop connections that it had taken: the camera
+# believes itself connected, and is reset when its data comes too late.
+BACKLOG = 1024
+KEPT_CONNECTIONS = 256
+# All that nobody has asked anything on included: a process has 1,024 files where nobody says otherwise.
+IDLE_CONNECTIONS = 512
+TAKEN_TIMEOUT_S = 2.0
+TAKEN_POLL_S = 0.01
+
+
+class HttpServer(Server):
+    """`patience`: how long a request may take to come."""
+
+    _connections: Any
+
+    def __init__(self, address: tuple[str, int], app: Callable[..., Any], patience: Patience) -> None:
+        super().__init__(address, app)
+        self.requests = GrowingPool(self, THREADS, MAX_THREADS)
+        self.patience = patience
+        self.shutdown_timeout = STOP_TIMEOUT_S
+        self.timeout = SOCKET_TIMEOUT_S
+        self.request_queue_size = BACKLOG
+        self.keep_alive_conn_limit = KEPT_CONNECTIONS
+        self.max_request_header_size = MAX_HEADER_BYTES
+        self.ConnectionClass = Connection
+        self.gateway = Gateway
+
+    def process_conn(self, conn: Any) -> None:
+        """A connection on which nothing was sent yet needs no thread."""
+        if conn.last_used is None:
+            self._close_one_too_many()
+            self._connections.put(conn)
+        else:
+            self.requests.put(conn)
+
+    def wait_until_taken(self) -> None:
+        """Until all that was sent is read: connections that wait at a socket when it closes are reset, and the last
+        requests with them."""
+        waiting = select.poll()
+        waiting.register(self._connections._selector._selector.fileno(), select.POLLIN)
+        end_s = time.monotonic() + TAKEN_TIMEOUT_S
+        while waiting.poll(0) and time.monotonic() < end_s:
+            time.sleep(TAKEN_POLL_S)
+
+    def _close_one_too_many(self) -> None:
+        if self._connections._num_connections < IDLE_CONNECTIONS:
+            return
+        selector = self._connections._selector
+        idle = [(conn.last_used, number, conn) for number, conn in selector.connections if conn is not self]
+        _, number, conn = min(idle, key=lambda each: each[:2])
+        selector.unregister(number)
+        with contextlib.suppress(OSError):
+            conn.close()
