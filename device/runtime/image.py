@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
-import threading
 import zlib
-from contextlib import nullcontext
-from typing import Any, Callable, ContextManager, Dict, Optional, Tuple
+from typing import Callable, Dict, Optional, Tuple
 
 from PIL import Image
 
 from device.runtime import jpeg_header, png_header
-from device.runtime.image_errors import TruncatedImageError, UnsupportedImageError
-from device.runtime.image_header import MAX_PIXELS, ImageHeader, check_size, read_header
+from device.runtime.image_errors import ImageTooLargeError, TruncatedImageError, UnsupportedImageError
+from device.runtime.image_header import (
+    MAX_PIXELS,
+    ImageHeader,
+    check_size,
+    read_header,
+)
 from device.runtime.manifest_types import InputSpec
+from device.runtime.memory_share import MemoryShare
+
+Size = Tuple[int, int]
 
 # What Pillow's decoders raise on damaged files, as seen by feeding them such files.
 _DECODER_ERRORS = (
@@ -49,10 +56,15 @@ _WHITE = (255, 255, 255)
 # A photo decoded at a smaller scale keeps this many times the pixels a side that the model needs: on photos of 12
 # megapixels the input then differs by 0.2 grey levels of 255 in the mean from that of a whole decoding.
 _MARGIN = 1.5
+_JPEG_SCALES = (8, 4, 2)
 _MAX_SCANS = 100
-# What must be held whole and is that large is decoded by one thread at a time, or a few of them fill the memory.
-_LARGE_PIXELS = 4000000
-_LARGE_ONE = threading.Lock()
+# A picture of a usual shape that the model needs has fewer pixels, or fewer than 8 times those of the input.
+_MAX_KEPT_PIXELS = 1000000
+# What pictures take while they are decoded, all that are at it at the same time. A larger one is decoded alone.
+_DECODING = MemoryShare(64000000)
+_MAX_PEAK_BYTES = 160000000
+_PEAK_BYTES = {"jpeg": 8, "png": 8, "webp": 12}
+_LEVELS_OF_16_BITS = [level >> 8 for level in range(65536)]
 
 
 def open_image(data: bytes, spec: Optional[InputSpec] = None, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -71,15 +83,29 @@ def decode_image(
     """`open_image` for whoever has read the header. Raises: InvalidImageError."""
     check_size(header, max_pixels)
     _check_scans(data, header)
+    needed = _needed_size(header, spec)
+    peak_bytes = _peak_bytes(header, needed)
+    if needed and peak_bytes > _MAX_PEAK_BYTES:
+        raise ImageTooLargeError(
+            "the image has %d x %d pixels, %.1f million, which cannot be decoded at a smaller scale; send a smaller one"
+            % (header.width, header.height, header.width * header.height / 1e6)
+        )
     try:
-        with _turn(header):
-            return _decode(data, header, spec)
+        with _DECODING.of(peak_bytes):
+            return _decode(data, header, needed)
     except _DECODER_ERRORS as error:
         raise TruncatedImageError("the %s ends early or is damaged; send it again" % header.format) from error
 
 
-def _turn(header: ImageHeader) -> ContextManager[Any]:
-    return nullcontext() if header.scalable or header.width * header.height < _LARGE_PIXELS else _LARGE_ONE
+def _peak_bytes(header: ImageHeader, needed: Optional[Size]) -> int:
+    """What decoding takes at its peak, as measured: of a JPEG that is not sequential also all its coefficients."""
+    pixels = header.width * header.height
+    if header.format != "jpeg":
+        return pixels * _PEAK_BYTES[header.format]
+    factor = min(header.width // needed[0], header.height // needed[1]) if needed else 1
+    scale = next((scale for scale in _JPEG_SCALES if scale <= factor), 1)
+    coefficients = 0 if header.scalable else pixels * header.components * 2
+    return coefficients + pixels // scale**2 * _PEAK_BYTES["jpeg"]
 
 
 def _check_scans(data: bytes, header: ImageHeader) -> None:
@@ -88,19 +114,34 @@ def _check_scans(data: bytes, header: ImageHeader) -> None:
         raise UnsupportedImageError("the JPEG has more than %d scans; save it again" % _MAX_SCANS)
 
 
-def _decode(data: bytes, header: ImageHeader, spec: Optional[InputSpec]) -> Image.Image:
+def _decode(data: bytes, header: ImageHeader, needed: Optional[Size]) -> Image.Image:
     # Pillow sees the pixels only: metadata is what makes decoders warn, allocate and fail.
     pixels = _WITHOUT_METADATA[header.format](data)
     image: Image.Image = Image.open(io.BytesIO(pixels), formats=(header.format.upper(),))
     with image:
         if image.size != (header.width, header.height):
             raise ValueError("two sizes in one file")
-        needed = _needed_size(header, spec)
         if needed:
             image.draft(None, needed)
-        image.load()
-        small = image if header.format == "jpeg" else _shrunk(image, needed)
-        return _upright(_to_rgb(small), header.orientation)
+        _load(image)
+        averaged = _averaged(image)
+        if averaged is not image:
+            image.close()
+        small = averaged if header.format == "jpeg" else _shrunk(averaged, needed)
+        return _upright(_to_rgb(_kept(small, needed)), header.orientation)
+
+
+def _load(image: Image.Image) -> None:
+    """A WebP's decoder keeps two canvases, which nobody needs when its one picture is copied."""
+    prepare = image.load_prepare  # type: ignore[attr-defined]
+
+    def without_decoder() -> None:
+        if hasattr(image, "_decoder"):
+            image._decoder = None
+        prepare()
+
+    image.load_prepare = without_decoder  # type: ignore[attr-defined]
+    image.load()
 
 
 def reduce_image(image: Image.Image, spec: InputSpec) -> Image.Image:
@@ -108,7 +149,7 @@ def reduce_image(image: Image.Image, spec: InputSpec) -> Image.Image:
     return _shrunk(image, (round(_MARGIN * spec.width), round(_MARGIN * spec.height)))
 
 
-def _needed_size(header: ImageHeader, spec: Optional[InputSpec]) -> Optional[Tuple[int, int]]:
+def _needed_size(header: ImageHeader, spec: Optional[InputSpec]) -> Optional[Size]:
     """Width and height, as stored, under which the decoded photo must not fall."""
     if spec is None:
         return None
@@ -116,21 +157,36 @@ def _needed_size(header: ImageHeader, spec: Optional[InputSpec]) -> Optional[Tup
     return (height, width) if header.orientation >= 5 else (width, height)
 
 
-def _shrunk(image: Image.Image, needed: Optional[Tuple[int, int]]) -> Image.Image:
-    # Palettes, 16-bit samples and colours that stand for transparency cannot be averaged before they are converted.
-    if needed is None or image.mode not in _AVERAGED or "transparency" in image.info:
+def _averaged(image: Image.Image) -> Image.Image:
+    """In a mode in which pixels can be averaged: palettes and colours that stand for transparency cannot."""
+    if image.mode.startswith("I"):
+        # 16 bits: Pillow versions differ in whether convert("L") scales or clips, so it is scaled here.
+        return image.convert("I").point(_LEVELS_OF_16_BITS, "L")
+    if image.mode in ("PA", "La", "RGBa") or "transparency" in image.info:
+        return image.convert("RGBA")
+    return image if image.mode in _AVERAGED else image.convert("RGB")
+
+
+def _shrunk(image: Image.Image, needed: Optional[Size]) -> Image.Image:
+    if needed is None:
         return image
     factor = min(image.width // needed[0], image.height // needed[1])
     return image.reduce(factor) if factor >= 2 else image
 
 
+def _kept(image: Image.Image, needed: Optional[Size]) -> Image.Image:
+    """What has an unusual shape is still too large when its short side is as short as it may be."""
+    if needed is None:
+        return image
+    most = max(_MAX_KEPT_PIXELS, 8 * needed[0] * needed[1])
+    factor = math.ceil(math.sqrt(image.width * image.height / most))
+    return image.reduce(factor) if factor >= 2 else image
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        # 16 bits: Pillow versions differ in whether convert("L") scales or clips, so it is scaled here.
-        return image.convert("I").point(lambda level: level * (1 / 256)).convert("L").convert("RGB")
-    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+    if image.mode in ("LA", "RGBA"):
         return _on_white(image.convert("RGBA"))
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _on_white(image: Image.Image) -> Image.Image:

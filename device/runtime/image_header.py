@@ -34,8 +34,7 @@ __all__ = [
 
 MIN_SIDE_PX = 32
 MAX_PIXELS = 50000000
-# A sequential JPEG is decoded at a smaller scale; what must be held whole costs this many bytes a pixel at its peak
-# (a progressive JPEG 6 of coefficients; a PNG 8, with its alpha; a WebP 16, as its decoder keeps four copies).
+# A sequential JPEG is decoded at a smaller scale; what must be held whole costs memory for every pixel (image.py).
 MAX_DECODED_PIXELS = {"jpeg": 24000000, "png": 17000000, "webp": 12500000}
 
 _UNSUPPORTED = (
@@ -61,7 +60,7 @@ _UNSUPPORTED = (
 class ImageHeader:
     """width, height: as stored, before the orientation (EXIF, 1-8) is applied.
 
-    scalable: it can be decoded at a smaller scale without holding it whole (a sequential JPEG).
+    scalable: it can be decoded at a smaller scale without holding it whole (a sequential JPEG). components: a JPEG's.
     """
 
     format: str
@@ -70,6 +69,7 @@ class ImageHeader:
     frames: int = 1
     orientation: int = 1
     scalable: bool = False
+    components: int = 3
 
     @property
     def upright_size(self) -> Tuple[int, int]:
@@ -80,8 +80,8 @@ class ImageHeader:
 def read_header(data: bytes) -> ImageHeader:
     """Raises: InvalidImageError: NotAnImageError, UnsupportedImageError or TruncatedImageError."""
     if data[:2] == b"\xff\xd8":
-        width, height, orientation, scalable = read_jpeg(data)
-        return ImageHeader("jpeg", width, height, 1, orientation, scalable)
+        width, height, orientation, scalable, components = read_jpeg(data)
+        return ImageHeader("jpeg", width, height, 1, orientation, scalable, components)
     if data[:8] == b"\x89PNG\r\n\x1a\n":
         return ImageHeader("png", *read_png(data))
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":

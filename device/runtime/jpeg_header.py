@@ -17,8 +17,8 @@ _METADATA = frozenset((*range(_APP1, _APP14), 0xEF, _COM))
 _MAX_SEGMENTS = 1000
 
 
-def read_jpeg(data: bytes) -> Tuple[int, int, int, bool]:
-    """Width, height, orientation (1-8), and whether it is one sequential scan. Raises: InvalidImageError."""
+def read_jpeg(data: bytes) -> Tuple[int, int, int, bool, int]:
+    """Width, height, orientation (1-8), whether it is one sequential scan, components. Raises: InvalidImageError."""
     orientation = 1
     frame = None
     for marker, start, end in _segments(data):
@@ -32,7 +32,7 @@ def read_jpeg(data: bytes) -> Tuple[int, int, int, bool]:
         raise NotAnImageError("the JPEG has no frame before its data; send the photo again")
     marker, (width, height, components) = frame
     whole_scan = data[start : start + 1] == bytes([components])
-    return width, height, orientation, marker in _SEQUENTIAL and whole_scan
+    return width, height, orientation, marker in _SEQUENTIAL and whole_scan, components
 
 
 def without_metadata(data: bytes) -> bytes:

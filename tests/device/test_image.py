@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from typing import Any, List, Tuple
 
 import pytest
@@ -118,12 +119,42 @@ def test_a_bomb_is_refused_before_its_pixels_are_looked_at() -> None:
         open_image(header_only(600, 600))
 
 
-def test_many_threads_decode_large_pictures_one_after_the_other() -> None:
-    body = encoded(Image.new("RGB", (2300, 2000), (9, 99, 9)), "PNG")
+def test_many_threads_decode_large_pictures_and_small_ones() -> None:
+    large = encoded(Image.new("RGB", (3300, 3000), (9, 99, 9)), "PNG")
+    bodies = [large, BODIES["png"], large, BODIES["jpeg"], large]
     sizes: List[Any] = []
-    threads = [threading.Thread(target=lambda: sizes.append(open_image(body).size)) for _ in range(4)]
+    threads = [threading.Thread(target=lambda body=body: sizes.append(open_image(body).size)) for body in bodies]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sizes == [(2300, 2000)] * 4
+    assert sorted(sizes) == sorted([(3300, 3000)] * 3 + [open_image(BODIES[name]).size for name in ("png", "jpeg")])
+
+
+@pytest.mark.parametrize(
+    ("size", "fits"), [((4000, 3000), True), ((20000, 700), True), ((40000, 700), False), ((700, 40000), False)]
+)
+def test_a_jpeg_that_cannot_be_decoded_at_a_smaller_scale_has_a_limit(size: Tuple[int, int], fits: bool) -> None:
+    spec = InputSpec("data", 240, 240, "RGB", "NCHW", "squash")
+    with nullcontext() if fits else pytest.raises(ImageTooLargeError, match="smaller scale"):
+        open_image(encoded(Image.new("L", size, 99), "JPEG"), spec)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16"])
+def test_of_a_large_picture_no_more_is_kept_than_a_model_needs(mode: str) -> None:
+    spec = InputSpec("data", 96, 96, "RGB", "NCHW", "squash")
+    for size, kept in (((1200, 900), (200, 150)), ((30000, 200), (10000, 67))):
+        opened = open_image(encoded(Image.new(mode, size), "PNG"), spec)
+        assert (opened.mode, opened.size) == ("RGB", kept)
+
+
+def test_pictures_that_are_averaged_before_they_lie_on_white_show_the_same() -> None:
+    spec = InputSpec("data", 32, 32, "RGB", "NCHW", "squash")
+    palette = photo(400, 300).quantize(16)
+    for body in (
+        encoded(palette, "PNG", transparency=3),
+        encoded(photo(400, 300), "PNG", transparency=(9, 9, 9)),
+        encoded(photo(400, 300).convert("L"), "PNG", transparency=9),
+    ):
+        pair = [open_image(body, each).resize((8, 8), Image.Resampling.BOX) for each in (None, spec)]
+        assert max(ImageStat.Stat(ImageChops.difference(*pair)).mean) < 2
