@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from chalice.app import Response
 
@@ -93,11 +93,15 @@ def _followed(call: Call, deployment: Deployment) -> Response:
 def _moment(text: str) -> float:
     """Seconds since the epoch, or ISO 8601 with an offset. Raises: InvalidQueryError."""
     try:
-        return float(text) if text.replace(".", "", 1).isdigit() else _from_iso(text)
-    except ValueError as error:
+        return _from_seconds(text) if text.replace(".", "", 1).isdigit() else _from_iso(text)
+    except (ValueError, OverflowError) as error:
         raise InvalidQueryError(
             f"at={text[:40]!r} is no time; send seconds since 1970 or e.g. 2026-11-20T12:00:00Z."
         ) from error
+
+
+def _from_seconds(text: str) -> float:
+    return datetime.fromtimestamp(float(text), UTC).timestamp()
 
 
 def _from_iso(text: str) -> float:

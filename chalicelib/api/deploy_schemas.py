@@ -54,6 +54,12 @@ class EndpointSettings(Body):
     soak_s: Seconds = 0
     create_timeout_s: Annotated[float, Field(strict=True, ge=1, le=24 * 3600)] = 1800
 
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        if self.instance_type and (self.memory_mb or self.max_concurrency):
+            raise ValueError("an instance brings its own memory: no 'memory_mb' and no 'max_concurrency' beside it")
+        return self
+
     def plan(self) -> plans.EndpointPlan:
         runtime = self.model_dump(include={"instance_type", "memory_mb", "max_concurrency"}, exclude_none=True)
         plan = plans.EndpointPlan(runtime, soak_s=self.soak_s, create_timeout_s=self.create_timeout_s)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from chalicelib.api.schemas import Body, ModelId, Name, ShortText
 from chalicelib.domain.inference import Task
@@ -48,6 +48,12 @@ class UpdateWindow(Body):
 
     from_: Annotated[ClockTime, Field(alias="from")]
     until: ClockTime
+
+    @model_validator(mode="after")
+    def _is_open_sometimes(self) -> Self:
+        if self.from_ == self.until:
+            raise ValueError("a window that ends when it begins is never open; null is for every hour")
+        return self
 
 
 class FleetChange(Body):

@@ -57,6 +57,9 @@ def get(call: Call, device_id: str) -> Response:
 @api.endpoint("PATCH", "/devices/{device_id}", Scope.ADMIN)
 def change(call: Call, device_id: str) -> Response:
     body = call.parsed(DeviceChange)
+    if body.pinned is not None:
+        # Else it would be moved and then refused.
+        call.services.fleets.check_pin(device_id, body.pinned, body.fleet)
     device = call.services.fleets.change(device_id, body.fleet, body.site)
     if "pinned" in body.model_fields_set:
         device = call.services.fleets.pin(device_id, body.pinned)

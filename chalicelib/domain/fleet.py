@@ -110,13 +110,15 @@ class Overlay:
 class FleetTarget:
     """One record: all that a device's target depends on. `active`: the promotion under way.
 
-    `baseline`: the last model that succeeded on the whole fleet; `named`: devices that were promoted by name.
+    `standing`: the last model that succeeded on the whole fleet, `before`: the one that stood before it; `named`:
+    devices that were promoted by name.
     """
 
     fleet: str
     task: Task | None = None
     active: str | None = None
     standing: Standing | None = None
+    before: Standing | None = None
     overlay: Overlay | None = None
     named: Mapping[str, Standing] = field(default_factory=dict)
     record_version: int = 0
@@ -161,27 +163,33 @@ def distinct(digests: Iterable[str], but: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(digest for digest in digests if digest != but))[:MAX_RIVALS]
 
 
-def assignment(target: FleetTarget, device: Device, pinned: ModelRef | None, is_offered: bool = True) -> Assignment:
-    """`is_offered` False: no new model now, because the fleet's update window is closed to this device."""
+def assignment(
+    target: FleetTarget, device: Device, pinned: ModelRef | None, is_offered: bool = True, keeps: str | None = None
+) -> Assignment:
+    """`is_offered` False: no new model now, because the fleet's update window is closed to this device, which `keeps`
+    the digest that it runs, if that stood before.
+    """
     if pinned is not None:
         return Assignment(PINNED, PINNED, pinned)
     overlay = target.overlay
     wave = overlay.wave_of(device) if overlay else None
     if overlay is None or (overlay.direction == FORWARD and (wave is None or not is_offered)):
-        return _settled(target, device)
+        return _settled(target, device, keeps)
     if overlay.direction == BACK:
         return _taken_back(target, device, overlay, wave)
     misfit = device.misfit(overlay.model)
     if misfit:
-        settled = _settled(target, device)
+        settled = _settled(target, device, keeps)
         return replace(settled, promotion=overlay.deployment, wave=wave or 0, incompatible=misfit)
     return Assignment(
         FORWARD, overlay.deployment, overlay.model, overlay.rivals, overlay.deployment, wave or 0, overlay.deadline_s
     )
 
 
-def _settled(target: FleetTarget, device: Device) -> Assignment:
+def _settled(target: FleetTarget, device: Device, keeps: str | None = None) -> Assignment:
     standing = target.named.get(device.id) or target.standing
+    if target.before and keeps == target.before.model.digest and standing is target.standing:
+        standing = target.before
     if standing is None:
         return Assignment(FACTORY)
     return Assignment(STANDING, standing.deployment, standing.model, standing.rivals)

@@ -200,16 +200,17 @@ class CheckIns:
             return DeviceState(device_id)
 
     def _assigned(self, target: FleetTarget, device: Device) -> Assignment:
-        return assignment(target, device, device.pinned, self._is_offered(target, device))
-
-    def _is_offered(self, target: FleetTarget, device: Device) -> bool:
         """Out of its fleet's hours a device is offered nothing new; what it has begun it ends."""
-        if target.overlay is None:
-            return True
-        fleet, _ = self._fleet(device.fleet)
-        if fleet.update_window is None or fleet.update_window.is_open(self.clock()):
-            return True
-        return self.tally.member(target.overlay.deployment, device.id) is not None
+        if not self._is_out_of_hours(target):
+            return assignment(target, device, device.pinned)
+        has_begun = target.overlay is not None and self.tally.member(target.overlay.deployment, device.id) is not None
+        return assignment(target, device, device.pinned, has_begun, keeps=self._state(device.id).digest)
+
+    def _is_out_of_hours(self, target: FleetTarget) -> bool:
+        if target.overlay is None and target.before is None:
+            return False
+        window = self._fleet(target.fleet)[0].update_window
+        return window is not None and not window.is_open(self.clock())
 
     def _photos(self, device: Device, target: FleetTarget, assigned: Assignment) -> list[str]:
         task = self._task(target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -13,7 +14,13 @@ from chalicelib.domain.deployment import ModelRef
 from chalicelib.domain.device import DEVICE_PREFIX, Device, DeviceState, device_token
 from chalicelib.domain.errors import InvalidKeyError, RecordNotFoundError, TaskMismatchError
 from chalicelib.domain.fleet import Fleet
-from chalicelib.domain.fleet_errors import CodeUsedUpError, DeviceExistsError, DeviceNotFoundError, InvalidPlanError
+from chalicelib.domain.fleet_errors import (
+    CodeUsedUpError,
+    DeviceExistsError,
+    DeviceNotFoundError,
+    FleetNotFoundError,
+    InvalidPlanError,
+)
 from chalicelib.domain.ledger import Change
 from chalicelib.domain.model import Model
 from chalicelib.domain.ports import Add, Clock, Cursor, Delete, IdSource, Index, Put, Record, RecordStore, Write
@@ -114,18 +121,30 @@ class Fleets:
         """
         return self._settled(lambda: self._pin(device_id, model_id))
 
+    def check_pin(self, device_id: str, model_id: str, fleet: str | None) -> None:
+        """Whether it could be pinned to it in `fleet` (None: where it is). Raises: what `pin` raises."""
+        device = self.get(device_id)
+        model = self._fitting(device, model_id)
+        with contextlib.suppress(FleetNotFoundError):
+            self._task_writes(fleet or device.fleet, model)
+
     def _pin(self, device_id: str, model_id: str | None) -> Device:
         before = self.get(device_id)
         if model_id is None:
             return self._store(before, replace(before, pinned=None), *self.departures.returning(before))
-        model = self.registry.get(model_id)
+        model = self._fitting(before, model_id)
         pinned = ModelRef.of(model)
-        misfit = before.misfit(pinned)
-        if misfit:
-            raise InvalidPlanError(f"Device '{device_id}' cannot run '{model_id}': {misfit}", field="pinned")
         self._check_answers(model)
         writes = [*self._task_writes(before.fleet, model), *self.departures.leaving(before)]
         return self._store(before, replace(before, pinned=pinned), *writes)
+
+    def _fitting(self, device: Device, model_id: str) -> Model:
+        """Raises: ModelNotFoundError, IllegalTransitionError, InvalidPlanError."""
+        model = self.registry.get(model_id)
+        misfit = device.misfit(ModelRef.of(model))
+        if misfit:
+            raise InvalidPlanError(f"Device '{device.id}' cannot run '{model_id}': {misfit}", field="pinned")
+        return model
 
     def rotate(self, device_id: str) -> tuple[Device, str]:
         """A new key; the old one ends, and so do the boots that were heard. Raises: DeviceNotFoundError."""

@@ -140,6 +140,8 @@ class PromotionSteps:
         if deployment.plan.fleet is not None:
             target = self.targets.fleet_target(deployment.plan.fleet.fleet)
             writes.append(put_target(target, settled(target, deployment, deployment.plan.fleet)))
+            if not deployment.plan.fleet.devices:
+                writes.append(self._live(target.fleet, deployment.id, deployment.model_id, None, None))
             moved = replace(moved, outcome=self._outcome(deployment))
         return self._commit(deployment, moved, "deployment.succeeded", actor, *writes)
 

@@ -92,7 +92,7 @@ def make_promotion_suite(
         targets=targets,
         registry=registry,
         golden=golden,
-        departures=Departures(targets, tally),
+        departures=Departures(targets, tally, clock),
         ledger=ledger,
         clock=clock,
         new_id=ports.new_id,

@@ -46,7 +46,7 @@ def settled(target: FleetTarget, deployment: Deployment, plan: FleetPlan) -> Fle
     if plan.devices:
         named = {**target.named, **dict.fromkeys(plan.devices, standing)}
         return replace(target, active=None, overlay=None, named=named)
-    return replace(target, active=None, overlay=None, standing=standing, named={})
+    return replace(target, active=None, overlay=None, standing=standing, before=target.standing, named={})
 
 
 def cleaning(moved: Deployment, at_s: float) -> Deployment:

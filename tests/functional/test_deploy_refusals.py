@@ -81,6 +81,7 @@ def test_a_promotion_that_does_not_fit_is_refused_by_name(
         ({"waves": [{"percent": 101}]}, "waves.0.percent", "less than or equal to 100"),
         ({"devices": []}, "devices", "at least 1"),
         ({"endpoint": {"memory_mb": 1000}}, "endpoint.settings.memory_mb", "1024, 2048"),
+        ({"endpoint": {"instance_type": "ml.m5.large", "memory_mb": 2048}}, "endpoint.settings", "its own memory"),
         ({"endpoint": "yes"}, "endpoint.settings", "an object"),
         ({"devices": ["a"], "first": ["a"]}, "body", "named 'devices' are promoted together"),
     ],
@@ -269,3 +270,21 @@ def test_an_enrolment_that_is_sent_twice_makes_one_camera(fleet: FleetService) -
     assert (again["id"], again["key"]) == (first["id"], None)
     assert first["key"].startswith("bsd_")
     assert fleet.service.client.get("/fleets/attic").json()["devices"] == 1
+
+
+@pytest.mark.parametrize("at", ["9" * 30, "9" * 400, "2026-11-20"])
+def test_a_time_that_is_none_is_refused(fleet: FleetService, at: str) -> None:
+    assert refusal(fleet.service.client.get(f"/deploy?at={at}")) == (400, "invalid-query")
+
+
+def test_a_camera_whose_pin_is_refused_is_not_moved_either(fleet: FleetService) -> None:
+    fleet.service.client.post("/devices", {"id": "lens", "fleet": "hall", "engine": "awscam"})
+    for model, expected in (("none-1", (404, "unknown-model")), ("waste-2", (422, "invalid-plan"))):
+        body = json.dumps({"fleet": "attic", "pinned": model}).encode()
+        assert refusal(fleet.service.client.call("PATCH", "/devices/lens", body)) == expected
+        assert fleet.service.client.get("/devices/lens").json()["fleet"] == "hall"
+
+
+def test_a_window_that_is_never_open_is_refused(fleet: FleetService) -> None:
+    body = b'{"update_window": {"from": "02:00", "until": "02:00"}}'
+    assert refusal(fleet.service.client.call("PATCH", "/fleets/kitchen", body)) == (422, "invalid-field")

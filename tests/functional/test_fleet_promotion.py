@@ -225,4 +225,5 @@ def test_what_was_live_then_can_be_asked(fleet: FleetService) -> None:
     now = fleet.service.services.deployments.clock() + 1
     live = fleet.service.client.get(f"/deploy?at={now}").json()["live"]
     assert (live["endpoint:classify"]["model"], live["fleet:kitchen"]["model"]) == (other, other)
+    assert (live["fleet:kitchen"]["wave"], live["fleet:kitchen"]["elsewhere"]) == (None, None)
     assert fleet.service.client.get("/deploy?at=1").json()["live"]["fleet:kitchen"] is None

@@ -92,6 +92,32 @@ def test_a_camera_that_comes_again_is_waited_for_again() -> None:
     assert go_on(world, suite, begun).state is State.REVERTED
 
 
+@ways
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_a_named_camera_that_leaves_is_not_waited_for(leave: Leave, is_seen: bool) -> None:
+    world, suite = settled("a", "b", "c")
+    begun = promote(world, suite, "waste-2", devices=("a", "b"))
+    if is_seen:
+        world.report(suite, "a", stage="downloading")
+    leave(suite, "a")
+    without(world, "a")
+    world.check_in(suite, "b")
+    assert go_on(world, suite, begun).state is State.SUCCEEDED
+    counts = suite.deployments.tally.counts(begun.id)
+    assert (counts.of("seen"), counts.of("verified"), counts.of("incompatible")) == (1, 1, 1)
+
+
+def test_a_named_camera_that_comes_again_is_waited_for_again() -> None:
+    world, suite = settled("a", "b")
+    begun = promote(world, suite, "waste-2", devices=("a", "b"))
+    suite.fleets.pin("a", "waste-1")
+    suite.fleets.pin("a", None)
+    world.check_in(suite, "b")
+    assert go_on(world, suite, begun).state is State.WAVE
+    world.check_in(suite, "a")
+    assert go_on(world, suite, begun).state is State.SUCCEEDED
+
+
 def test_a_camera_that_no_promotion_has_reached_leaves_as_it_came() -> None:
     world, suite = settled("a", "b")
     begun = promote(world, suite, "waste-2", gate=Gate(1.0, 1))
