@@ -15,6 +15,7 @@ from device.frame_loop import Seen
 from device.frame_spool import FrameSpool
 from device.runtime.decision import DetectionDecision
 from device.tally import SCENE_REASONS
+from device.uptime import mark
 from device.worker import Worker
 
 if TYPE_CHECKING:
@@ -100,12 +101,13 @@ def _times_in(path: Path) -> List[float]:
 
 
 def described(seen: Seen, sampler: str) -> Dict[str, Any]:
-    """As POST /frames takes it."""
+    """As the spool keeps it."""
     return {
         "captured_at_s": round(seen.frame.captured_at_s, 3),
         "sampler": sampler,
         "model": seen.digest,
         "thought": result_json(seen),
+        **mark(seen.frame.up_s),
     }
 
 

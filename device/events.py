@@ -10,6 +10,7 @@ from device.config import ResultsConfig
 from device.consensus import Consensus, result_json
 from device.frame_loop import Seen
 from device.outbox import Outbox
+from device.uptime import mark
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -37,11 +38,13 @@ class Events:
 
 
 def event_of(seen: Seen, config: ResultsConfig) -> Dict[str, Any]:
+    """As the outbox keeps it."""
     event: Dict[str, Any] = {
         "captured_at_s": round(seen.frame.captured_at_s, 3),
         "model": seen.digest,
         "task": seen.manifest.task,
         "result": result_json(seen),
+        **mark(seen.frame.up_s),
     }
     if config.reference is not None:
         event["reference"] = config.reference

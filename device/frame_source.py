@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Callable, NamedTuple, Optional, Tuple
 from device.back_off import BackOff
 from device.camera import Camera, CameraError
 from device.guard import guarded
+from device.uptime import uptime_s
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,11 +23,15 @@ _MOST_PAUSE_S = 30.0
 
 
 class Frame(NamedTuple):
-    """captured_at_s: by the camera's own clock, seconds since the epoch. prepared: by whom, and what came of it."""
+    """captured_at_s: by the camera's own clock, seconds since the epoch; up_s: by one that nobody sets.
+
+    prepared: by whom, and what came of it.
+    """
 
     image: Image
     captured_at_s: float
     prepared: Optional[Tuple[Predictor, Prepared]] = None
+    up_s: Optional[float] = None
 
 
 class FrameSource:
@@ -85,8 +90,8 @@ class FrameSource:
                 if image is None:
                     self.has_ended = True
                     return
-                captured_at_s = time.time()
-                self._give(Frame(image, captured_at_s, self._prepare(image)), camera.is_live)
+                captured_at_s, up_s = time.time(), uptime_s()
+                self._give(Frame(image, captured_at_s, self._prepare(image), up_s), camera.is_live)
         finally:
             camera.close()
 

@@ -11,7 +11,7 @@ from device.durable import read_json
 
 
 class SpooledFrame(NamedTuple):
-    """`document`: what POST /frames is told beside size and digest."""
+    """`document`: what POST /frames is told beside size and digest, and its mark of uptime."""
 
     path: Path
     document: Dict[str, Any]

@@ -15,6 +15,7 @@ from device.cloud_errors import CloudError, RefusedError
 from device.frame_spool import FrameSpool, SpooledFrame
 from device.outbox import Batch, Outbox
 from device.trouble import Trouble
+from device.uptime import as_of_now, uptime_s
 
 log = logging.getLogger(__name__)
 MAX_EVENTS = 24
@@ -36,10 +37,11 @@ class Poster:
         idle_s: float = IDLE_S,
         back_off: Optional[BackOff] = None,
         timer: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._cloud, self._outbox, self._frames, self._idle_s = cloud, outbox, frames, idle_s
         self._back_off = back_off or BackOff(random.Random())
-        self._timer = timer
+        self._timer, self._clock = timer, clock
         self._limit = MAX_EVENTS
         self._stopping = threading.Event()
         self._trouble = Trouble(log, "events wait on the disk; %s", "events reach the service again")
@@ -87,7 +89,8 @@ class Poster:
         if batch is None:
             return False
         try:
-            reply = self._cloud.events(batch.boot, batch.events, batch.dropped)
+            now = (self._clock(), uptime_s())
+            reply = self._cloud.events(batch.boot, [as_of_now(each, *now) for each in batch.events], batch.dropped)
         except RefusedError as error:
             if error.status not in _UNFIT:
                 raise
@@ -113,7 +116,8 @@ class Poster:
 
     def _send(self, frame: SpooledFrame) -> None:
         data = frame.path.read_bytes()
-        announced = {**frame.document, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        document = as_of_now(frame.document, self._clock(), uptime_s())
+        announced = {**document, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         self._cloud.send_bytes(self._cloud.announce_frame(announced), data)
 
     def _heed(self, batch: Batch, reply: Dict[str, Any]) -> None:
