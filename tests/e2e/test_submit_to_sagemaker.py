@@ -112,7 +112,7 @@ def options(tmp_path: Path, **more: str) -> list[str]:
 
 
 def test_photos_become_a_ready_model_through_a_stage_on_aws(stage: Stage, tmp_path: Path) -> None:
-    write_rendered_waste(tmp_path / "photos", 32, seed=3)
+    write_rendered_waste(tmp_path / "photos", 12, seed=3)
     assert stage.submitted(*options(tmp_path)) == 0
     model: dict[str, Any] = stage.service.client.get("/models/waste-1").json()
     assert model["state"] == "ready", model["reason"]
@@ -129,7 +129,7 @@ def test_photos_become_a_ready_model_through_a_stage_on_aws(stage: Stage, tmp_pa
 def test_what_fails_on_sagemaker_is_told_in_the_programs_own_words(
     stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_rendered_waste(tmp_path / "photos", 32, seed=3)
+    write_rendered_waste(tmp_path / "photos", 6, seed=3)
     assert stage.submitted(*options(tmp_path, optimizer="steepest")) == 1
     assert "waste-1 is failed: AlgorithmError: optimizer 'steepest' is not one of" in capsys.readouterr().err
     assert not (tmp_path / "out" / "model.tar.gz").exists()
