@@ -69,10 +69,10 @@ def test_the_share_is_chosen_so_that_the_wanted_part_of_the_intervals_holds_the_
 
 
 def test_few_validation_photos_do_not_throw_the_intervals_off() -> None:
-    probabilities = some_probabilities(12000)
+    probabilities = some_probabilities(6000)
     random = np.random.RandomState(2)
     targets = np.array([random.choice(6, p=row) for row in probabilities])
-    parts = np.split(np.arange(12000), 40)
+    parts = np.split(np.arange(6000), 20)
     shares = [choose_interval_share(probabilities[part], targets[part], wanted=0.81) for part in parts]
     held = [interval_coverage(probabilities, targets, share) for share in shares]
     assert np.std(held) < 0.7 * np.sqrt(0.81 * 0.19 / 300)  # less than counting 300 photos alone would give
