@@ -48,7 +48,7 @@ def camera(fleet: FleetService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     station.stop()
 
 
-def until(condition: Callable[[], Any], timeout_s: float = 90.0) -> None:
+def until(condition: Callable[[], Any], timeout_s: float = 300.0) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, f"it did not happen in {timeout_s} s"

@@ -64,11 +64,11 @@ def running(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.terminate()
-        code = process.wait(60)
+        code = process.wait(120)
     assert code == 0
 
 
-def until(condition: Callable[[], Any], timeout_s: float = 120.0) -> Any:
+def until(condition: Callable[[], Any], timeout_s: float = 300.0) -> Any:
     end = time.monotonic() + timeout_s
     while not (found := condition()):
         assert time.monotonic() < end, f"it did not happen in {timeout_s} s"

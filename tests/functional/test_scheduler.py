@@ -22,7 +22,7 @@ from tests.functional.service import ADMIN_KEY
 from tests.functional.test_restart import Running, service_process
 from tests.functional.training_jobs import DEFINITIONS, train_command
 
-PATIENCE_S = 90.0
+PATIENCE_S = 300.0
 
 
 @pytest.fixture
