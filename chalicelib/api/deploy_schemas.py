@@ -139,6 +139,8 @@ class NewPromotion(Body):
     @field_validator("waves")
     @classmethod
     def _reaches_everybody(cls, waves: list[WaveSettings] | None) -> list[WaveSettings] | None:
+        if waves and waves[0].confirm:
+            raise ValueError("the first wave is the word itself: 'confirm' makes a later one wait for POST .../resume")
         percents = [wave.percent for wave in waves or []]
         if any(later <= earlier for earlier, later in pairwise(percents)):
             raise ValueError("every wave reaches further than the one before: 'percent' must increase")

@@ -219,8 +219,10 @@ class CheckIns:
         return self.askable.of(task, assigned.digest, assigned.rivals, TOLERANCES[device.engine])
 
     def _task(self, target: FleetTarget) -> Task | None:
-        """A fleet that nothing was promoted to may still have pinned devices."""
-        return target.task or self._fleet(target.fleet)[0].task
+        """That of what its devices are to run. A fleet on which nothing stands may still have pinned devices."""
+        if target.standing or target.overlay or target.named:
+            return target.task
+        return self._fleet(target.fleet)[0].task
 
     def _nonce(self, device: Device, boot: str, assigned: Assignment) -> str | None:
         if assigned.deployment is None or assigned.digest is None:

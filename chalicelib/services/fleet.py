@@ -148,6 +148,9 @@ class Fleets:
 
     def rotate(self, device_id: str) -> tuple[Device, str]:
         """A new key; the old one ends, and so do the boots that were heard. Raises: DeviceNotFoundError."""
+        return self._settled(lambda: self._rotate(device_id))
+
+    def _rotate(self, device_id: str) -> tuple[Device, str]:
         before, token = self.get(device_id), device_token(device_id, self.new_secret())
         state = self.state(device_id)
         forgotten = replace(state, boots=Boots())

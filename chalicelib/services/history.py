@@ -1,4 +1,4 @@
-"""What was live when: one read for each target, however long ago."""
+"""What was live when: one query for each target, however long ago."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from chalicelib.domain.ports import Cursor, Index, RecordStore
 from chalicelib.domain.records import by_time
 
 MAX_FLEETS = 1000
+# The order is by milliseconds, and the last of them may have come after the moment: as many as it could hold.
+A_MILLISECOND = 10
 # Sorts after every id.
 LAST = "~"
 
@@ -26,10 +28,11 @@ class History:
 
     def _last(self, target: str, at_s: float) -> dict[str, Any] | None:
         until: Cursor = (by_time(at_s, LAST),)
-        page = self.store.query(records.live_partition(target), after=until, limit=1, newest_first=True)
-        if not page.records:
+        page = self.store.query(records.live_partition(target), after=until, limit=A_MILLISECOND, newest_first=True)
+        found = next((record for record in page.records if record.body["at_s"] <= at_s), None)
+        if found is None:
             return None
-        body = dict(page.records[0].body)
+        body = dict(found.body)
         return {"since_s": body.pop("at_s"), **body} if body["model"] else None
 
     def _fleets(self) -> list[str]:

@@ -79,6 +79,7 @@ def test_a_promotion_that_does_not_fit_is_refused_by_name(
     [
         ({"waves": [{"percent": 50}, {"percent": 20}]}, "waves", "every wave reaches further"),
         ({"waves": [{"percent": 101}]}, "waves.0.percent", "less than or equal to 100"),
+        ({"waves": [{"percent": 5, "confirm": True}, {"percent": 100}]}, "waves", "the first wave is the word"),
         ({"devices": []}, "devices", "at least 1"),
         ({"endpoint": {"memory_mb": 1000}}, "endpoint.settings.memory_mb", "1024, 2048"),
         ({"endpoint": {"instance_type": "ml.m5.large", "memory_mb": 2048}}, "endpoint.settings", "its own memory"),

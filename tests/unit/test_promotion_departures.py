@@ -8,8 +8,11 @@ import pytest
 
 from chalicelib.domain.counting import NAMES, AbortRules, Counts, Gate, Limit
 from chalicelib.domain.deployment import DeploymentState
+from chalicelib.domain.device import Device
 from chalicelib.domain.errors import TaskMismatchError
 from chalicelib.domain.inference import Task
+from chalicelib.domain.plan import Plan
+from chalicelib.domain.ports import Write
 from chalicelib.services.promotion_suite import PromotionSuite
 from tests.unit.promotion_world import World
 from tests.unit.test_promotion_service import go_on, promote, settled
@@ -139,5 +142,35 @@ def test_a_fleet_that_something_was_promoted_to_keeps_its_task() -> None:
     assert suite.fleets.change_fleet("garden", {"task": Task.COUNT}, "tester").task is Task.COUNT
 
 
+def test_a_pinned_camera_is_proved_on_the_photos_of_the_fleets_present_task() -> None:
+    world = World()
+    suite = world.service()
+    world.enrol(suite, "a")
+    go_on(world, suite, suite.deployments.promote("waste-1", "tester", Plan()))
+    begun = promote(world, suite, "waste-1")
+    suite.deployments.abort(begun.id, "tester", "no")
+    suite.fleets.change_fleet("kitchen", {"task": Task.COUNT}, "tester")
+    assert suite.check_ins.target(suite.fleets.get("a"), "boot-of-a-000000")["task"] == "count"
+
+
 def recounted(counts: Counts) -> dict[str, int]:
     return {name: counts.of(name) for name in NAMES}
+
+
+def test_a_report_in_the_moment_of_a_change_does_not_get_in_its_way() -> None:
+    world, suite = settled("a", "b")
+    promote(world, suite, "waste-2", gate=Gate(1.0, 2))
+    leaving = suite.fleets.departures.leaving
+    reports = iter(range(1))
+
+    def overtaken(device: Device) -> list[Write]:
+        writes = leaving(device)
+        if next(reports, None) is not None:
+            world.check_in(suite, "a")
+        return writes
+
+    object.__setattr__(suite.fleets.departures, "leaving", overtaken)
+    suite.fleets.pin("a", "waste-1")
+    assert suite.fleets.get("a").pinned is not None
+    counts = suite.deployments.tally.counts(world.deployments()[-1].id)
+    assert (counts.of("verified"), counts.of("back")) == (1, 1)

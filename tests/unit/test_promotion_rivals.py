@@ -101,3 +101,12 @@ def test_at_says_so_too_where_the_newer_promotion_is_another_targets() -> None:
     live = suite.history.live_at(world.now_s)["fleet:kitchen"]
     assert (live["model"], live["deployment"]) == ("waste-1", third.id)
     assert suite.deployments.targets.fleet_target("kitchen").overlay is None
+
+
+def test_at_the_very_moment_of_a_change_it_is_live_and_a_moment_before_it_is_not() -> None:
+    world, suite = settled("a", "b")
+    world.now_s = 2000.0005
+    begun = promote(world, suite, "waste-2", gate=Gate(1.0, 2))
+    opened_at_s = begun.waves[0].opened_at_s
+    assert suite.history.live_at(opened_at_s)["fleet:kitchen"]["model"] == "waste-2"
+    assert suite.history.live_at(opened_at_s - 0.0001)["fleet:kitchen"]["model"] == "waste-1"
