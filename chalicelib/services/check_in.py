@@ -12,13 +12,13 @@ from chalicelib.domain import fleet_records as records
 from chalicelib.domain.boots import Boots
 from chalicelib.domain.check_in import Outcome, Report, Told, heard, judged, told_again
 from chalicelib.domain.device import Device, DeviceState, Member
-from chalicelib.domain.errors import RecordNotFoundError
+from chalicelib.domain.errors import InvalidKeyError, RecordNotFoundError, WriteConflictError
 from chalicelib.domain.fleet import Assignment, Fleet, FleetTarget, assignment, next_check_s
 from chalicelib.domain.fleet_errors import ClonedDeviceError, ForeignNonceError, NoArtifactError, StaleBootError
 from chalicelib.domain.fleet_records import Shards
 from chalicelib.domain.inference import Task
 from chalicelib.domain.model import artifact_name
-from chalicelib.domain.ports import Add, BlobStore, Clock, Put, RecordStore, Write
+from chalicelib.domain.ports import Add, BlobStore, Check, Clock, Put, RecordStore, Write
 from chalicelib.domain.proof import TOLERANCES, Verdict, askable, judge, nonce_of, subset
 from chalicelib.services.contention import until_settled
 from chalicelib.services.golden_answers import GoldenAnswers
@@ -126,11 +126,28 @@ class CheckIns:
         return {"url": url, "digest": assigned.digest, "bytes": assigned.model.bytes, "expires_in_s": expires_s}
 
     def report(self, device: Device, report: Report) -> Reply:
-        """Raises: StaleBootError, ClonedDeviceError, SequenceBackwardsError, ForeignNonceError."""
-        reply, bad = until_settled(lambda: self._taken(device, report), self.pause, lambda error: True)
+        """Raises: StaleBootError, ClonedDeviceError, SequenceBackwardsError, ForeignNonceError, InvalidKeyError."""
+        present = device
+
+        def step() -> tuple[Reply, str | None]:
+            nonlocal present
+            try:
+                return self._taken(present, report)
+            except WriteConflictError:
+                present = self._present(device.id)
+                raise
+
+        reply, bad = until_settled(step, self.pause, lambda error: True)
         if bad is not None:
             self.judge(bad)
         return reply
+
+    def _present(self, device_id: str) -> Device:
+        """Not as it was up to a minute ago: it may have been moved, pinned or revoked. Raises: InvalidKeyError."""
+        try:
+            return records.device_from(self.store.get(records.identity_key(device_id)))
+        except RecordNotFoundError as error:
+            raise InvalidKeyError(f"The key of device '{device_id}' was revoked.") from error
 
     def _taken(self, device: Device, report: Report) -> tuple[Reply, str | None]:
         """The reply, and the promotion that has just lost a device."""
@@ -145,7 +162,7 @@ class CheckIns:
         verdict = self._verdict(device, target, assigned, report)
         member = self.tally.member(assigned.promotion, device.id) if assigned.promotion else None
         outcome = judged(heard(state, boots, report, now_s), report, assigned, verdict, member, now_s)
-        self._write(state, outcome, assigned, member)
+        self._write(device, state, outcome, assigned, member)
         return Reply(outcome.told, assigned, pace_s, now_s), assigned.promotion if outcome.is_bad else None
 
     def _heard(self, state: DeviceState, report: Report) -> Boots:
@@ -183,13 +200,18 @@ class CheckIns:
         rivals = self.golden.known(task, assigned.rivals)
         return judge(task, asked, report.answers, answers, rivals, TOLERANCES[device.engine])
 
-    def _write(self, state: DeviceState, outcome: Outcome, assigned: Assignment, member: Member | None) -> None:
+    def _write(
+        self, device: Device, state: DeviceState, outcome: Outcome, assigned: Assignment, member: Member | None
+    ) -> None:
         writes: list[Write] = [Put(records.state_record(outcome.state), expected_version=state.record_version)]
         if outcome.member is not None and assigned.promotion is not None:
             shard = self.shards.of(outcome.member.device)
             record = records.member_record(assigned.promotion, shard, outcome.member)
             writes.append(Put(record, expected_version=member.record_version if member else 0))
             writes.append(Add(records.counts_key(assigned.promotion, shard), outcome.counters))
+            if member is None:
+                # A device that has just left its fleet, or was pinned, does not come into the promotion any more.
+                writes.append(Check(records.identity_key(device.id), device.record_version))
         # State, member and count are written together or not at all: what a power cut undoes, the camera proves again.
         self.store.note(*writes)
 

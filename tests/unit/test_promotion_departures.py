@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from chalicelib.domain.check_in import asked_for
 from chalicelib.domain.counting import NAMES, AbortRules, Counts, Gate, Limit
 from chalicelib.domain.deployment import DeploymentState
 from chalicelib.domain.device import Device
-from chalicelib.domain.errors import TaskMismatchError
+from chalicelib.domain.errors import InvalidKeyError, TaskMismatchError
 from chalicelib.domain.inference import Task
 from chalicelib.domain.plan import Plan
 from chalicelib.domain.ports import Write
@@ -174,3 +175,31 @@ def test_a_report_in_the_moment_of_a_change_does_not_get_in_its_way() -> None:
     assert suite.fleets.get("a").pinned is not None
     counts = suite.deployments.tally.counts(world.deployments()[-1].id)
     assert (counts.of("verified"), counts.of("back")) == (1, 1)
+
+
+@pytest.mark.parametrize("way", ["moved", "pinned"])
+def test_a_first_report_that_a_change_overtakes_does_not_come_into_the_promotion(way: str) -> None:
+    world, suite = settled("a", "b")
+    begun = promote(world, suite, "waste-2", gate=Gate(1.0, 2))
+    as_it_was = suite.fleets.get("a")
+    WAYS[way](suite, "a")
+    report = asked_for(
+        {"boot": "boot-of-a-000000", "previous_boot": None, "sequence": 50, "digest": world.runs["a"], "stage": "idle"}
+    )
+    told = suite.check_ins.report(as_it_was, report)
+    assert told.assigned.direction == {"moved": "factory", "pinned": "pinned"}[way]
+    assert suite.deployments.tally.counts(begun.id).of("seen") == 0
+
+
+def test_a_first_report_that_a_revocation_overtakes_is_refused_and_leaves_nothing() -> None:
+    world, suite = settled("a", "b")
+    begun = promote(world, suite, "waste-2", gate=Gate(1.0, 2))
+    as_it_was = suite.fleets.get("a")
+    suite.fleets.revoke("a")
+    report = asked_for(
+        {"boot": "boot-of-a-000000", "previous_boot": None, "sequence": 50, "digest": None, "stage": "idle"}
+    )
+    with pytest.raises(InvalidKeyError, match="revoked"):
+        suite.check_ins.report(as_it_was, report)
+    assert suite.deployments.tally.counts(begun.id).of("seen") == 0
+    assert suite.fleets.state("a").seen_at_s == 0
