@@ -79,3 +79,25 @@ def test_time_outs_liars_and_the_unreachable_are_found_by_index(world: World) ->
     assert ended.state is State.REVERT_INCOMPLETE
     assert ended.outcome is not None
     assert ended.outcome["not_back"] == ["attic", "bar"]
+
+
+def test_cameras_that_leave_take_their_counts_along(world: World) -> None:
+    suite = world.service()
+    world.enrol(suite, *CAMERAS)
+    assert followed(world, suite, "waste-1", Plan(None, FleetPlan("kitchen", WAVES))) is State.SUCCEEDED
+    begun = suite.deployments.promote("waste-2", "tester", Plan(None, FleetPlan("kitchen", (Wave(100),), Gate(1.0, 5))))
+    for _ in range(3):
+        suite.deployments.tick()
+    for name in ("attic", "bar"):
+        world.report(suite, name, stage="downloading")
+    world.check_in(suite, "cellar", "door")
+    suite.fleets.revoke("attic")
+    suite.fleets.pin("bar", "waste-1")
+    suite.fleets.change("cellar", "garden", None)
+    suite.fleets.revoke("eaves")
+    counts = suite.deployments.tally.counts(begun.id)
+    assert (counts.of("seen"), counts.of("verified"), counts.of("back"), counts.undecided()) == (2, 2, 1, 0)
+    suite.deployments.abort(begun.id, "tester", "")
+    world.check_in(suite, "door")
+    suite.deployments.tick()
+    assert suite.deployments.get(begun.id).state is State.REVERTED
