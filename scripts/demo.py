@@ -118,11 +118,20 @@ def _promote(client: Client, task: str, model: DemoModel) -> str:
     if model.artifact is None:
         return str(client.call("GET", f"/models?task={task}")["items"][0]["id"])
     model_id = _register(client, model.artifact, "the demo's own model")
-    deployment = client.call("POST", "/deploy", {"model": model_id})
+    deployment = _ended(client, client.call("POST", "/deploy", {"model": model_id}))
     if deployment["state"] != "succeeded":
         raise DemoError(f"the promotion ended as {deployment['state']}: {deployment['reason']}")
     print(f"   {model_id} (digest {deployment['digest'][:12]}) is live: it answered its own proof.")
     return model_id
+
+
+def _ended(client: Client, deployment: dict[str, Any]) -> dict[str, Any]:
+    """The service's timer may have taken a step at the same moment: the promotion goes on by itself then."""
+    until_s = time.monotonic() + demo_fleet.TIMEOUT_S
+    while deployment["state"] not in demo_fleet.ENDED and time.monotonic() < until_s:
+        time.sleep(demo_fleet.POLL_S)
+        deployment = client.call("GET", f"/deploy/{deployment['id']}")
+    return deployment
 
 
 def _register(client: Client, artifact: Path, reason: str) -> str:
