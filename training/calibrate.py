@@ -14,6 +14,7 @@ from device.runtime.predictor import Predictor
 from device.runtime.scene import SceneMeasurement
 from training.counting.calibration import count_decision
 from training.datasets.channel import ChannelPhoto
+from training.metrics import log_loss
 from training.predictions import Predictions, of_known_labels, predict_photos
 from training.references import Features, distances, reference_count, reference_features
 
@@ -88,12 +89,8 @@ def with_temperature(probabilities: Floats, temperature: float) -> Floats:
 
 def best_temperature(probabilities: Floats, targets: Ints) -> float:
     """The one under which the validation labels are likeliest."""
-    losses = [_log_loss(with_temperature(probabilities, value), targets) for value in TEMPERATURES]
+    losses = [log_loss(with_temperature(probabilities, value), targets) for value in TEMPERATURES]
     return float(TEMPERATURES[int(np.argmin(losses))])
-
-
-def _log_loss(probabilities: Floats, targets: Ints) -> float:
-    return float(-np.log(np.maximum(probabilities[np.arange(len(targets)), targets], 1e-12)).mean())
 
 
 def class_thresholds(calibrated: Floats, targets: Ints) -> list[float]:

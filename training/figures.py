@@ -20,6 +20,8 @@ from training.metrics import (
     accuracy_at_coverage,
     classification_scores,
     expected_calibration_error,
+    log_loss,
+    log_losses,
     reliability,
 )
 from training.predictions import Prediction, Predictions, of_known_labels, predict_photos
@@ -86,6 +88,7 @@ def classification_figures(predictions: Predictions) -> dict[str, Any]:
         "per_class": per_class(predictions.labels, scores),
         "confusion": [list(row) for row in scores.confusion],
         "labels": list(predictions.labels),
+        "log_loss": round(log_loss(probabilities, targets), 4),
         "ece": round(expected_calibration_error(probabilities, targets), 4),
         "ece_before_temperature": round(expected_calibration_error(predictions.raw, targets), 4),
         "reliability": {"before": _bins(predictions.raw, targets), "after": _bins(probabilities, targets)},
@@ -123,7 +126,9 @@ def _bins(probabilities: Floats, targets: Ints) -> list[list[float]]:
 
 
 def _intervals(probabilities: Floats, targets: Ints) -> dict[str, list[float]]:
+    losses = log_losses(probabilities, targets)
     figures = {
+        "log_loss": lambda rows: float(losses[rows].mean()),
         "accuracy": lambda rows: classification_scores(probabilities[rows], targets[rows]).accuracy,
         "macro_recall": lambda rows: classification_scores(probabilities[rows], targets[rows]).macro_recall,
         "macro_f1": lambda rows: classification_scores(probabilities[rows], targets[rows]).macro_f1,

@@ -33,12 +33,13 @@ Measure = Callable[[JobRequest, Path, PreparedData], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """`photos` trained on; `interval_95` None where the figure has none."""
+    """`photos` trained on; `interval_95` None where the figure has none; `log_loss` None where there are no classes."""
 
     share: float
     photos: int
     value: float
     interval_95: list[float] | None
+    log_loss: float | None = None
 
 
 def train_and_measure(request: JobRequest, layout: Path, data: PreparedData) -> Mapping[str, Any]:
@@ -70,7 +71,7 @@ def _point(request: JobRequest, whole: Path, data: PreparedData, share: float, m
     photos = write_subset(whole, layout / "input" / "data", share, request.seed)
     figures = measure(request, layout, replace(data, photos={**data.photos, "train": photos}))
     name = FIGURES[request.task]
-    return CurvePoint(share, photos, figures[name], figures["intervals_95"].get(name))
+    return CurvePoint(share, photos, figures[name], figures["intervals_95"].get(name), figures.get("log_loss"))
 
 
 def verdict(points: Sequence[CurvePoint]) -> str:
@@ -120,10 +121,11 @@ def write_curve(points: Sequence[CurvePoint], figure: str, out: Path, aim: float
 
 
 def table(points: Sequence[CurvePoint], figure: str) -> str:
-    lines = [f"| photos trained on | {figure.replace('_', ' ')} | 95% interval |", "|---|---|---|"]
+    lines = [f"| photos trained on | {figure.replace('_', ' ')} | 95% interval | log loss |", "|---|---|---|---|"]
     for point in points:
         interval = " to ".join(f"{edge:.3f}" for edge in point.interval_95 or [])
-        lines.append(f"| {point.photos} | {point.value:.3f} | {interval} |")
+        loss = "" if point.log_loss is None else f"{point.log_loss:.3f}"
+        lines.append(f"| {point.photos} | {point.value:.3f} | {interval} | {loss} |")
     return "\n".join(lines) + "\n"
 
 

@@ -53,9 +53,19 @@ def confusion_matrix(answers: Ints, targets: Ints, classes: int) -> NDArray[np.i
     return np.bincount(targets * classes + answers, minlength=classes * classes).reshape(classes, classes)
 
 
+def log_losses(probabilities: Floats, targets: Ints) -> Floats:
+    """(n,): of each photo the logarithm of the probability that its truth was given, negated; `targets` are columns."""
+    losses: Floats = -np.log(np.maximum(probabilities[np.arange(len(targets)), targets], 1e-7))
+    return losses
+
+
+def log_loss(probabilities: Floats, targets: Ints) -> float:
+    return float(log_losses(probabilities, targets).mean())
+
+
 def balanced_log_loss(probabilities: Floats, targets: Ints) -> float:
     """Cross entropy with every class of the same weight."""
-    losses = -np.log(np.maximum(probabilities[np.arange(len(targets)), targets], 1e-7))
+    losses = log_losses(probabilities, targets)
     return float(np.mean([losses[targets == target].mean() for target in np.unique(targets)]))
 
 

@@ -10,6 +10,7 @@ from training.metrics import (
     balanced_log_loss,
     classification_scores,
     expected_calibration_error,
+    log_loss,
     reliability,
 )
 from training.references import distances, reference_features
@@ -42,10 +43,11 @@ def test_a_class_without_photos_does_not_count_in_the_mean() -> None:
     assert scores.macro_f1 == 1.0
 
 
-def test_balanced_loss_weighs_classes_equally() -> None:
+def test_balanced_loss_weighs_classes_equally_and_plain_loss_photos() -> None:
     probabilities = np.array([[0.9, 0.1]] * 9 + [[0.5, 0.5]])
     targets = np.array([0] * 9 + [1])
     assert balanced_log_loss(probabilities, targets) == pytest.approx((-np.log(0.9) - np.log(0.5)) / 2)
+    assert log_loss(probabilities, targets) == pytest.approx((-9 * np.log(0.9) - np.log(0.5)) / 10)
 
 
 def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:

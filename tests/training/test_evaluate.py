@@ -55,6 +55,8 @@ def test_figures_card_and_contact_sheet_lie_together(tmp_path: Path) -> None:
     assert figures["accuracy"] == pytest.approx(2 / 3, abs=1e-3)
     assert figures["recall"] == {"landfill": 1.0, "compost": 1.0, "recycling": 0.0}
     assert len(figures["worst"]) == 4
+    low, high = figures["intervals_95"]["log_loss"]
+    assert low <= figures["log_loss"] <= high
     assert set(figures["intervals_95"]) >= {"accuracy", "macro_recall", "macro_f1", "accuracy_at_90_coverage", "ece"}
     found = {path.name for path in (tmp_path / "out").iterdir()}
     assert found == {"metrics.json", "card.md", "card.html", "mistakes.jpg"}

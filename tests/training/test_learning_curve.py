@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -64,11 +65,16 @@ def test_each_point_is_trained_on_more_and_measured_on_the_same(tmp_path: Path) 
         assert all(photo.path.is_file() for photo in trained)
         assert data.photos["train"] == len(trained)
         seen.append((len(trained), sorted(photo.path.name for photo in read_channel(channels / "test"))))
-        return {"macro_recall": len(trained) / 100, "intervals_95": {"macro_recall": [0.0, 1.0]}}
+        return {
+            "macro_recall": len(trained) / 100,
+            "intervals_95": {"macro_recall": [0.0, 1.0]},
+            "log_loss": 1 / len(trained),
+        }
 
     request = JobRequest(tmp_path / "work", tmp_path / "out", tmp_path / "no-python", data=photos)
     points = learning_curve(request, (1.0, 0.25, 0.5), measure)
     assert [each.share for each in points] == [0.25, 0.5, 1.0]
+    assert [each.log_loss for each in points] == [1 / count for count, _ in seen]
     assert [each.photos for each in points] == [count for count, _ in seen] == sorted({count for count, _ in seen})
     assert seen[0][1] == seen[1][1] == seen[2][1]
 
@@ -88,10 +94,10 @@ def test_the_verdict_follows_the_last_step(points: list[CurvePoint], said: str) 
 
 
 def test_the_curve_is_written_as_figures_a_table_and_a_plot(tmp_path: Path) -> None:
-    write_curve([point(100, 0.7), point(200, 0.8)], "macro_recall", tmp_path)
+    write_curve([point(100, 0.7), replace(point(200, 0.8), log_loss=0.61)], "macro_recall", tmp_path)
     document = json.loads((tmp_path / "learning-curve.json").read_text())
     assert [each["photos"] for each in document["points"]] == [100, 200]
-    assert "| 200 | 0.800 | 0.780 to 0.820 |" in (tmp_path / "learning-curve.md").read_text()
+    assert "| 200 | 0.800 | 0.780 to 0.820 | 0.610 |" in (tmp_path / "learning-curve.md").read_text()
     assert ElementTree.fromstring((tmp_path / "learning-curve.svg").read_text()).tag.endswith("svg")
 
 

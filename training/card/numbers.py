@@ -11,6 +11,7 @@ NAMES: Mapping[str, str] = {
     "accuracy": "Accuracy",
     "accuracy_at_90_coverage": "Accuracy on the 90% it is surest of",
     "macro_f1": "Macro F1",
+    "log_loss": "Log loss",
     "ece": "Calibration error (ECE)",
     "ece_before_temperature": "Calibration error before temperature",
     "within_one": "Within one",
@@ -31,7 +32,16 @@ HEADLINES: Mapping[str, tuple[str, ...]] = {
     "count": ("accuracy", "within_one", "rmse", "interval_80_coverage"),
     "detect": ("map50", "count_right", "sum_right", "composed_sum_right"),
 }
-NO_SHARES = {"rmse", "mean_error", "interval_length", "ece", "ece_before_temperature", "map50", "composed_map50"}
+NO_SHARES = {
+    "log_loss",
+    "rmse",
+    "mean_error",
+    "interval_length",
+    "ece",
+    "ece_before_temperature",
+    "map50",
+    "composed_map50",
+}
 
 
 def shown(name: str, value: Any) -> str:

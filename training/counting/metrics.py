@@ -43,11 +43,6 @@ def ranked_probability_score(probabilities: Floats, targets: Ints, values: Ints)
     return float(((np.cumsum(probabilities, axis=1) - reached) ** 2).sum(axis=1).mean())
 
 
-def log_loss(probabilities: Floats, targets: Ints) -> float:
-    """`targets` are columns."""
-    return float(-np.log(np.maximum(probabilities[np.arange(len(targets)), targets], 1e-7)).mean())
-
-
 def shortest_intervals(probabilities: Floats, share: float) -> Ints:
     """(n, 2): first and last column of the shortest range with at least `share`; of equals the likeliest, then lowest.
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.classification import train_network
-from training.counting.metrics import count_scores, log_loss
+from training.counting.metrics import count_scores
 from training.datasets.channel import read_channel
 from training.layout import ContainerLayout, TrainingError
+from training.metrics import log_loss
 from training.networks.counter import neighbour_targets, ordinal_head
 from training.objective import Objective
 from training.settings import TrainSettings
