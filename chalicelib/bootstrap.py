@@ -34,7 +34,7 @@ from chalicelib.services.model_registry import ModelRegistry
 from chalicelib.services.model_versions import ModelVersions
 from chalicelib.services.promotion_suite import PromotionPorts, PromotionSuite, make_promotion_suite
 from chalicelib.services.request_scope import RequestIds
-from chalicelib.services.suite import RateLimit, Services
+from chalicelib.services.suite import RateLimit, Services, WorkingMemory
 from chalicelib.services.timed_cache import TimedCache
 from chalicelib.services.training import Training
 from chalicelib.services.training_progress import TrainingProgress
@@ -74,6 +74,7 @@ class Adapters:
     inspector: ArtifactInspector
     runner: JobRunner
     rate_limit: RateLimit
+    working_memory: WorkingMemory
     price: Callable[[JobDefinition], Price]
     endpoint_price: Callable[[Mapping[str, Any]], EndpointPrice]
     is_only_process: bool
@@ -88,6 +89,7 @@ def embedded_services(settings: Settings) -> Services:
     from chalicelib.adapters.embedded.rate_limit import TokenBuckets
     from chalicelib.adapters.embedded.runtime import InProcessRuntime
     from chalicelib.adapters.embedded.sqlite_store import SqliteStore
+    from chalicelib.adapters.embedded.working_memory import WorkingMemory as WorkingMemoryInLine
 
     home = settings.home
     blobs = FolderBlobs(home / "files", settings.public_url, signing_key(home), time.time)
@@ -98,6 +100,7 @@ def embedded_services(settings: Settings) -> Services:
         inspector=LoadingInspector(blobs, home / "cache", settings.engine),
         runner=LocalJobs(JobFolders(home / "jobs"), blobs, evaluates_apart=bool(settings.evaluate_command)),
         rate_limit=TokenBuckets(settings.rate_per_s, time.monotonic),
+        working_memory=WorkingMemoryInLine(),
         price=free_training,
         endpoint_price=free_endpoint,
         is_only_process=True,
@@ -139,6 +142,8 @@ def aws_services(settings: Settings) -> Services:
         inspector=StreamingInspector(blobs),
         runner=SageMakerJobs(sagemaker, jobs, blobs),
         rate_limit=lambda caller: None,
+        # A Lambda answers one request at a time.
+        working_memory=lambda size_bytes: contextlib.nullcontext(),
         price=sagemaker_training,
         endpoint_price=sagemaker_endpoint,
         is_only_process=False,
@@ -186,6 +191,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         ledger=ledger,
         idempotency=Idempotency(store, clock, new_id(), adapters.is_only_process),
         rate_limit=adapters.rate_limit,
+        working_memory=adapters.working_memory,
         is_healthy=lambda: _answers(store),
     )
 

@@ -37,7 +37,7 @@ class EmbeddedServer:
 
     def __init__(self, settings: Settings, services: Services, patience: Patience = PATIENCE) -> None:
         app = create_app(lambda: services, settings.cors_origin)
-        self._api = LambdaWsgi(app, list(app.routes), settings.max_body_bytes)
+        self._api = LambdaWsgi(app, list(app.routes), settings.max_body_bytes, services.working_memory, settings.home)
         self._files = FileServer(cast(FolderBlobs, services.uploads.blobs), services.uploads.get, settings.cors_origin)
         self._http = HttpServer((settings.host, settings.port), self._route, patience)
         self._thread = threading.Thread(target=self._http.serve, name="http", daemon=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
+from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -15,6 +15,9 @@ from chalicelib.domain.errors import InvalidFieldError, MalformedBodyError, Payl
 from chalicelib.domain.upload import MAX_IMAGE_BYTES, Upload
 
 MAX_PHOTOS = 16
+MAX_REFERENCE_BYTES = 4096
+# As it came, and without its metadata.
+COPIES = 2
 IMAGE_SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"RIFF")
 
 
@@ -27,10 +30,12 @@ class Photo:
     upload: Upload | None = None
 
 
-def photos_of(call: Call) -> list[Photo]:
-    """At least one. An image under any Content-Type is taken as it is: only a body that is not one is looked into.
+def photos_of(call: Call, held: ExitStack) -> list[Photo]:
+    """At least one; what they take of the memory is given back by `held`.
 
-    Raises: PayloadTooLargeError, MalformedBodyError, InvalidFieldError, UploadNotFoundError, UploadUsedError.
+    An image under any Content-Type is taken as it is: only a body that is not one is looked into.
+    Raises: PayloadTooLargeError, MalformedBodyError, InvalidFieldError, UploadNotFoundError, UploadUsedError,
+    ServerBusyError.
     """
     body = call.body
     if body.startswith(IMAGE_SIGNATURES):
@@ -38,22 +43,34 @@ def photos_of(call: Call) -> list[Photo]:
     if call.content_type == "multipart/form-data":
         return _parts(call, body)
     if call.content_type == "application/json" or body[:1] == b"{":
-        return [_from_json(call)]
+        return [_from_json(call, held)]
     return [Photo("image", body)]
 
 
-def _from_json(call: Call) -> Photo:
+def _from_json(call: Call, held: ExitStack) -> Photo:
     document = call.parsed(PhotoDocument)
     if document.upload is not None:
-        upload, data = call.services.uploads.photo(document.upload, call.caller.id)
-        return Photo("image", data, upload)
+        return _uploaded(call, document.upload, held)
     try:
-        data = base64.b64decode(document.image or "", validate=True)
+        data = binascii.a2b_base64(document.image or "", strict_mode=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidFieldError(
             "image: is not base64; send the photo's bytes encoded, without line breaks and without 'data:...,'."
         ) from error
     return Photo("image", _within_limit(call, data))
+
+
+def _uploaded(call: Call, upload_id: str, held: ExitStack) -> Photo:
+    # Who holds memory for a large body must not wait for more: two of them would wait for each other.
+    if len(call.body) > MAX_REFERENCE_BYTES:
+        raise PayloadTooLargeError(
+            f"A body that names an upload has {MAX_REFERENCE_BYTES:,} bytes at the most.",
+            upload="/uploads",
+            limit_bytes=MAX_REFERENCE_BYTES,
+        )
+    upload = call.services.uploads.usable_photo(upload_id, call.caller.id)
+    held.enter_context(call.services.working_memory(upload.bytes * COPIES))
+    return Photo("image", call.services.uploads.photo(upload), upload)
 
 
 def _within_limit(call: Call, data: bytes) -> bytes:

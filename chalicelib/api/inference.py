@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 from chalice.app import Response
@@ -9,7 +10,7 @@ from chalice.app import Response
 from chalicelib.api.answers import json_answer
 from chalicelib.api.blueprint import Api
 from chalicelib.api.call import Call
-from chalicelib.api.image_body import photos_of
+from chalicelib.api.image_body import Photo, photos_of
 from chalicelib.api.model_id import checked_model_id
 from chalicelib.api.problems import problem_json
 from chalicelib.domain.access import Scope
@@ -40,7 +41,11 @@ def _answer(call: Call, task: Task) -> Response:
     """One photo answers as itself; several answer as a list, each with its result or its problem."""
     question = _question(call, task)
     call.services.inference.served(task, question.model)
-    photos = photos_of(call)
+    with ExitStack() as held:
+        return _answered(call, question, photos_of(call, held))
+
+
+def _answered(call: Call, question: Question, photos: list[Photo]) -> Response:
     deadline_s = call.services.inference.deadline_s()
     if len(photos) == 1:
         photo = photos[0]

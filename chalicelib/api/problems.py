@@ -86,6 +86,7 @@ PROBLEMS: dict[type[errors.BinsightError], ProblemKind] = {
     errors.ModelTakenBackError: ProblemKind(503, "model-taken-back", "The promoted model was taken back"),
     errors.RunnerUnavailableError: ProblemKind(503, "runner-unavailable", "Training jobs cannot be reached"),
     errors.EndpointThrottledError: ProblemKind(503, "endpoint-throttled", "The endpoint is at its capacity"),
+    errors.ServerBusyError: ProblemKind(503, "server-busy", "Too many large requests at once"),
     errors.EndpointFailedError: ProblemKind(502, "endpoint-failed", "The endpoint gave no usable answer"),
     errors.EndpointTimeoutError: ProblemKind(504, "endpoint-timeout", "The endpoint did not answer in time"),
     errors.ProofFailedError: ProblemKind(502, "proof-failed", "The endpoint does not answer as the model does"),

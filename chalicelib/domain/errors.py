@@ -17,7 +17,7 @@ BinsightError
 |                                  RequestRunningError
 +-- UnavailableError               StoreUnavailableError, ModelUnavailableError, ModelTakenBackError,
 |                                  EndpointFailedError, EndpointTimeoutError, EndpointThrottledError,
-|                                  RunnerUnavailableError
+|                                  RunnerUnavailableError, ServerBusyError
 +-- ProofFailedError
 """
 
@@ -237,6 +237,10 @@ class EndpointTimeoutError(UnavailableError):
 
 class RunnerUnavailableError(UnavailableError):
     """What runs training jobs does not answer, or has no room for another."""
+
+
+class ServerBusyError(UnavailableError):
+    """The embedded server has no memory left for another large request at this moment."""
 
 
 class ProofFailedError(BinsightError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +29,11 @@ class RateLimit(Protocol):
         """Count one request. Raises: RateLimitedError."""
 
 
+class WorkingMemory(Protocol):
+    def __call__(self, size_bytes: int) -> AbstractContextManager[None]:
+        """So much memory, to the end of the block. Raises: ServerBusyError."""
+
+
 @dataclass(frozen=True)
 class Services:
     access: Access
@@ -45,6 +51,7 @@ class Services:
     ledger: Ledger
     idempotency: Idempotency
     rate_limit: RateLimit
+    working_memory: WorkingMemory
     is_healthy: Callable[[], bool]
 
     def tick(self) -> None:

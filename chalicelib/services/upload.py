@@ -70,19 +70,23 @@ class Uploads:
             raise _used(upload_id) from error
         return upload
 
-    def photo(self, upload_id: str, owner: str) -> tuple[Upload, bytes]:
-        """An uploaded photo, which is not used up yet: what fails for no fault of its own can be asked again.
-
-        Raises: UploadNotFoundError, UploadUsedError, PayloadTooLargeError.
-        """
+    def usable_photo(self, upload_id: str, owner: str) -> Upload:
+        """Raises: UploadNotFoundError, UploadUsedError, PayloadTooLargeError."""
         upload = self.usable(upload_id, owner)
         if upload.bytes > MAX_IMAGE_BYTES:
             raise PayloadTooLargeError(f"A photo has {MAX_IMAGE_BYTES:,} bytes at the most; send a smaller one.")
+        return upload
+
+    def photo(self, upload: Upload) -> bytes:
+        """Its bytes. It is not used up yet: what fails for no fault of its own can be asked again.
+
+        Raises: UploadUsedError.
+        """
         try:
             with self.blobs.open(upload.blob_name) as stream:
-                return upload, stream.read()
+                return stream.read()
         except BlobNotFoundError as error:
-            raise _used(upload_id) from error
+            raise _used(upload.id) from error
 
     def use_up(self, upload: Upload) -> None:
         """Raises: UploadUsedError when somebody else has used it meanwhile."""

@@ -133,15 +133,21 @@ def _decode(data: bytes, header: ImageHeader, needed: Optional[Size]) -> Image.I
 
 def _load(image: Image.Image) -> None:
     """A WebP's decoder keeps two canvases, which nobody needs when its one picture is copied."""
+    if not hasattr(image, "_decoder"):
+        image.load()
+        return
     prepare = image.load_prepare  # type: ignore[attr-defined]
 
     def without_decoder() -> None:
-        if hasattr(image, "_decoder"):
-            image._decoder = None
+        image._decoder = None
         prepare()
 
     image.load_prepare = without_decoder  # type: ignore[attr-defined]
-    image.load()
+    try:
+        image.load()
+    finally:
+        # It knows the image, and the image it: together they would stay until Python's next collection.
+        del image.load_prepare  # type: ignore[attr-defined]
 
 
 def reduce_image(image: Image.Image, spec: InputSpec) -> Image.Image:

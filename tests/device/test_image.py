@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import threading
 from contextlib import nullcontext
 from typing import Any, List, Tuple
@@ -158,3 +159,20 @@ def test_pictures_that_are_averaged_before_they_lie_on_white_show_the_same() -> 
     ):
         pair = [open_image(body, each).resize((8, 8), Image.Resampling.BOX) for each in (None, spec)]
         assert max(ImageStat.Stat(ImageChops.difference(*pair)).mean) < 2
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp"])
+def test_a_picture_is_gone_as_soon_as_nobody_needs_it(name: str) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        before = _pictures()
+        for _ in range(3):
+            open_image(BODIES[name], SPEC)
+        assert _pictures() == before
+    finally:
+        gc.enable()
+
+
+def _pictures() -> int:
+    return sum(isinstance(each, Image.Image) for each in gc.get_objects())

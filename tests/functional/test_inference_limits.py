@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from chalicelib.adapters.embedded.working_memory import WORK_BYTES, WorkingMemory
+from chalicelib.bootstrap import embedded_services
 from tests.device.models import BLUE, GREEN, RED, banknotes, jpeg, plain, png
 from tests.functional.conftest import Archives
 from tests.functional.service import Service, promote, running, settings_of, upload
@@ -155,6 +157,59 @@ def test_a_photo_far_larger_than_the_input_is_answered_as_a_small_one(serving: S
     large = small.resize((4000, 3000), Image.Resampling.BICUBIC)
     answers = [serving.client.call("POST", "/classify", jpeg(each, quality=90)).json() for each in (small, large)]
     assert answers[0]["probabilities"] == pytest.approx(answers[1]["probabilities"], abs=0.02)
+
+
+@pytest.fixture
+def full(tmp_path: Path, archives: Archives) -> Iterator[Service]:
+    """A service that has no memory left for large requests, and says so at once."""
+    settings = settings_of(tmp_path)
+    services = replace(embedded_services(settings), working_memory=WorkingMemory(wait_s=0.05))
+    with running(settings, services) as service:
+        promote(service.client, archives["classify"])
+        with services.working_memory(WORK_BYTES):
+            yield service
+
+
+@pytest.mark.parametrize("wrapping", ["raw", "base64", "form"])
+def test_large_requests_that_find_no_memory_are_told_when_to_come_back_and_small_ones_go_on(
+    full: Service, wrapping: str
+) -> None:
+    for size, status in ((100_000, 503), (30_000, 200)):
+        photo = photo_of(size)
+        if wrapping == "raw":
+            answer = full.client.call("POST", "/classify", photo)
+        elif wrapping == "base64":
+            answer = full.client.post("/classify", {"image": base64.b64encode(photo).decode()})
+        else:
+            answer = send(full, multipart(("photo.jpg", photo)))
+        assert answer.status == status, answer.body
+        if status == 503:
+            assert answer.problem == "server-busy"
+            assert int(answer.headers["retry-after"]) >= 1
+    assert full.stranger.get("/health").status == 200
+    assert full.stranger.call("POST", "/classify", photo_of(100_000)).problem == "missing-key"
+
+
+def test_an_upload_that_finds_no_memory_is_not_used_up(full: Service) -> None:
+    photo = upload(full.client, photo_of(1_000_000), "image/jpeg")
+    for _ in range(2):
+        answer = full.client.post("/classify", {"upload": photo})
+        assert (answer.status, answer.problem) == (503, "server-busy")
+
+
+def test_a_body_that_names_an_upload_is_small(serving: Service) -> None:
+    assert serving.client.post("/classify", {"upload": "a" * 64}).problem == "unknown-upload"
+    padded = json.dumps({"upload": "a" * 64}).encode() + b" " * 5000
+    answer = serving.client.call("POST", "/classify", padded, {"Content-Type": "application/json"})
+    assert (answer.status, answer.problem) == (413, "payload-too-large")
+
+
+@pytest.mark.parametrize("filling", ["[1,", "[],", '{"a":1},'])
+def test_json_of_more_values_than_anything_needs_is_not_read(serving: Service, filling: str) -> None:
+    body = b'{"image":[' + filling.encode() * 100_001
+    answer = serving.client.call("POST", "/classify", body, {"Content-Type": "application/json"})
+    assert (answer.status, answer.problem) == (400, "malformed-body")
+    assert "100,000 values" in answer.json()["detail"]
 
 
 def test_an_upload_that_no_model_could_answer_is_there_for_another_try(tmp_path: Path, archives: Archives) -> None:

@@ -15,7 +15,7 @@ from chalicelib.adapters.embedded.strict_http import MAX_HEADER_BYTES, Connectio
 from chalicelib.adapters.embedded.timed_reader import Patience
 
 THREADS = 16
-# Each holds at most 64 KB of a request in memory; what a request may have beyond that is counted (request_memory.py).
+# Each holds at most 64 KB of a request in memory; what a request has beyond that is counted (spool.py).
 MAX_THREADS = 128
 STOP_TIMEOUT_S = 3.0
 SOCKET_TIMEOUT_S = 30

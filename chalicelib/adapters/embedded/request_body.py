@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, BinaryIO
 
+from chalicelib.adapters.embedded.spool import Spool
+
 CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(;.*)?\r\n")
 MAX_LINE_BYTES = 4096
 # Each costs a few microseconds, and 10 MB in bytes would be ten million.
@@ -92,19 +94,19 @@ class ChunkedBody:
         raise BrokenBodyError("The body breaks off after its last chunk.")
 
 
-def read_body(environ: dict[str, Any], limit: int) -> bytes:
-    """The whole body. Raises: BodyTooLargeError, BrokenBodyError."""
+def receive_body(environ: dict[str, Any], limit: int, spool: Spool) -> None:
+    """The whole body, into `spool`. Raises: BodyTooLargeError, BrokenBodyError."""
     stream, announced = environ["wsgi.input"], environ.get("CONTENT_LENGTH")
     if announced is None and not environ.get("wsgi.input_terminated"):
-        return b""
+        return
     if announced is not None and int(announced) > limit:
         raise BodyTooLargeError(f"The body is over {limit:,} bytes.")
-    body = bytes(stream.read(limit + 1 if announced is None else int(announced)))
-    if len(body) > limit:
+    while spool.size <= limit and (piece := stream.read(min(PIECE_BYTES, limit + 1 - spool.size))):
+        spool.write(piece)
+    if spool.size > limit:
         raise BodyTooLargeError(f"The body is over {limit:,} bytes.")
-    if announced is not None and len(body) < int(announced):
-        raise BrokenBodyError(f"{announced} bytes were announced, and {len(body)} came.")
-    return body
+    if announced is not None and spool.size < int(announced):
+        raise BrokenBodyError(f"{announced} bytes were announced, and {spool.size} came.")
 
 
 def drained(stream: Any) -> bool:

@@ -5,36 +5,68 @@ from __future__ import annotations
 import base64
 import json
 import re
+import threading
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack, closing
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import uuid4
 
 from chalice.local import RouteMatcher
 
-from chalicelib.adapters.embedded.request_body import BodyTooLargeError, BrokenBodyError, read_body
+from chalicelib.adapters.embedded.request_body import BodyTooLargeError, BrokenBodyError, receive_body
+from chalicelib.adapters.embedded.spool import Spool
+from chalicelib.domain.errors import ServerBusyError
+from device.runtime.memory_share import MemoryShare
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+Memory = Callable[[int], AbstractContextManager[None]]
 JSON_AROUND_BYTES = 1024
+INCOMING_BYTES = 16 * 1024 * 1024
+# A photo in JSON or in a form is there two or three times while it is taken out.
+WORK_TIMES = 3
+SMALL_BYTES = 64 * 1024
+HANDLED_AT_ONCE = 16
 NO_URL_PARTS = re.compile(r"[\t\r\n?#;]")
 
 
 class LambdaWsgi:
-    def __init__(self, handler: Handler, routes: list[str], max_body_bytes: int) -> None:
+    """Bodies wait in `folder` until they are whole; then so many are worked on as `memory` allows."""
+
+    def __init__(self, handler: Handler, routes: list[str], max_body_bytes: int, memory: Memory, folder: Path) -> None:
         self._handler = handler
+        self._memory = memory
+        self._folder = folder
+        self._incoming = MemoryShare(INCOMING_BYTES)
+        self._handling = threading.Semaphore(HANDLED_AT_ONCE)
         self._matcher = RouteMatcher(routes)
         self._max_body_bytes = max_body_bytes
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        response = self._handler(self._event(environ), None)
+        response = self._response(environ)
         body = _body(response)
         start_response(_status(response["statusCode"]), _headers(response, body, environ))
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
-    def _event(self, environ: Environ) -> dict[str, Any]:
+    def _response(self, environ: Environ) -> dict[str, Any]:
+        with ExitStack() as held:
+            spool = held.enter_context(closing(Spool(self._incoming, self._folder)))
+            unread = self._receive(environ, spool)
+            body = b""
+            if not unread:
+                try:
+                    held.enter_context(self._memory(_needed_bytes(spool.size)))
+                    body = spool.read()
+                except ServerBusyError as error:
+                    unread = {"bodyUnread": error}
+            with self._handling:
+                return self._handler(self._event(environ, body, unread), None)
+
+    def _event(self, environ: Environ, body: bytes, unread: dict[str, Any]) -> dict[str, Any]:
         path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
         resource, parameters = self._match(path)
         context = {
@@ -44,8 +76,8 @@ class LambdaWsgi:
             "requestId": str(uuid4()),
             "identity": {"sourceIp": environ.get("REMOTE_ADDR", "")},
             "photoLimitBytes": self._max_body_bytes,
+            **unread,
         }
-        body = self._body(environ, context)
         query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
         return {
             "requestContext": context,
@@ -58,15 +90,17 @@ class LambdaWsgi:
             "isBase64Encoded": False,
         }
 
-    def _body(self, environ: Environ, context: dict[str, Any]) -> bytes:
-        """What cannot be read is refused by the route, after it has looked at the key."""
+    def _receive(self, environ: Environ, spool: Spool) -> dict[str, Any]:
+        """Why it cannot be read: the route refuses it, after it has looked at the key."""
         try:
-            return read_body(environ, self._limit(environ))
+            receive_body(environ, self._limit(environ), spool)
         except BodyTooLargeError:
-            context["bodyLimitExceeded"] = self._max_body_bytes
+            return {"bodyLimitExceeded": self._max_body_bytes}
         except BrokenBodyError as error:
-            context["bodyBroken"] = str(error)
-        return b""
+            return {"bodyBroken": str(error)}
+        except ServerBusyError as error:
+            return {"bodyUnread": error}
+        return {}
 
     def _limit(self, environ: Environ) -> int:
         """A photo in JSON is a third longer than its bytes, and these are what is limited."""
@@ -82,6 +116,10 @@ class LambdaWsgi:
         except ValueError:
             return path, {}
         return found.route, found.captured
+
+
+def _needed_bytes(size: int) -> int:
+    return 0 if size <= SMALL_BYTES else size * WORK_TIMES
 
 
 def _request_headers(environ: Environ) -> dict[str, str]:
