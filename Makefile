@@ -9,6 +9,8 @@ PYTHON ?=
 UPGRADE ?=
 BINSIGHT_HOME ?=
 BINSIGHT_PORT ?=
+HOSTS ?=
+CERTIFICATE ?= .binsight/certificate
 FILE ?=
 NAME ?=
 MODEL ?=
@@ -40,7 +42,7 @@ CHECKPOINT = $(if $(PRETRAINED),--pretrained "$(PRETRAINED)")
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train evaluate tune learning-curve results run admin-key test device-test verify-ledger backup restore campaign bench lint check package device-bundle api-docs image-uris requirements ministack hooks clean
+.PHONY: help setup demo train evaluate tune learning-curve results run certificate admin-key test device-test verify-ledger backup restore campaign bench lint check package device-bundle api-docs image-uris requirements ministack hooks clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -79,6 +81,10 @@ results: ## Train and measure the three systems on the real data: [DATA=../share
 run: ## Serve on http://127.0.0.1:8000 [BINSIGHT_PORT=8000] [BINSIGHT_HOME=.binsight/home]
 	@$(SETUP) service
 	@exec $(API) -m chalicelib.server
+
+certificate: ## Make a local CA and a certificate, so that cameras of this network may connect: HOSTS="192.168.1.5 ..."
+	@$(SETUP) service
+	@$(API) -m scripts.certificate "$(CERTIFICATE)" $(HOSTS)
 
 admin-key: ## Print a new admin key for a home whose key is lost [BINSIGHT_HOME=.binsight/home]
 	@$(SETUP) service

@@ -16,11 +16,12 @@ from chalicelib.adapters.embedded.http_server import STOP_TIMEOUT_S, HttpServer
 from chalicelib.adapters.embedded.memory import give_back_large_blocks
 from chalicelib.adapters.embedded.supervisor import Supervisor
 from chalicelib.adapters.embedded.timed_reader import Patience
+from chalicelib.adapters.embedded.tls_front import TlsFront
 from chalicelib.adapters.embedded.wsgi import Environ, LambdaWsgi, StartResponse
 from chalicelib.api.observation import configure_logging
 from chalicelib.api.routes import create_app
 from chalicelib.bootstrap import install_starter, make_services
-from chalicelib.config import Settings, SettingsError, from_environment
+from chalicelib.config import Settings, SettingsError, from_environment, url_of
 from chalicelib.domain.access import Scope
 from chalicelib.domain.errors import BinsightError
 from chalicelib.services.suite import Services
@@ -39,7 +40,7 @@ class EmbeddedServer:
         app = create_app(lambda: services, settings.cors_origin)
         self._api = LambdaWsgi(app, list(app.routes), settings.max_body_bytes, services.working_memory, settings.home)
         self._files = FileServer(cast(FolderBlobs, services.uploads.blobs), services.uploads.get, settings.cors_origin)
-        self._http = HttpServer((settings.host, settings.port), self._route, patience)
+        self._http = HttpServer((settings.plain_host, settings.port), self._route, patience)
         self._thread = threading.Thread(target=self._http.serve, name="http", daemon=True)
 
     def start(self) -> None:
@@ -76,6 +77,7 @@ def main() -> int:
         # What is there now stays: collections would go through all of it again and again.
         gc.freeze()
         server.start()
+        front = started_front(settings, server.port)
     except (SettingsError, BinsightError, OSError) as error:
         print(f"binsight: cannot start: {error}", file=sys.stderr)
         return 1
@@ -87,6 +89,8 @@ def main() -> int:
     ending = threading.Thread(target=scheduler.stop, name="scheduler-stop")
     ending.start()
     server.stop()
+    if front is not None:
+        front.stop()
     ending.join()
     # Python's last collection would visit every object, which takes a second on a busy machine.
     gc.freeze()
@@ -101,8 +105,18 @@ def _first_key(services: Services, settings: Settings) -> str | None:
     return token
 
 
+def started_front(settings: Settings, server_port: int) -> TlsFront | None:
+    """Raises: OSError."""
+    if settings.certificate is None:
+        return None
+    front = TlsFront((settings.host, settings.tls_port), settings.certificate, server_port)
+    front.start()
+    print(f"Cameras and apps of this network: {settings.public_url}", flush=True)
+    return front
+
+
 def _announce(settings: Settings, port: int, key: str | None) -> None:
-    url = f"http://{settings.host}:{port}"
+    url = url_of("http", settings.plain_host, port)
     print(f"Binsight listens on {url}  (state in {settings.home})", flush=True)
     if key:
         print(f"Your admin key, shown this once: {key}", flush=True)

@@ -65,3 +65,24 @@ def test_the_starter_model_can_be_left_out_or_replaced() -> None:
     default = from_environment({}).starter
     assert default is not None
     assert default.parts[-3:] == ("training", "starter", "model.tar.gz")
+
+
+def test_plain_http_stays_on_this_machine() -> None:
+    with pytest.raises(SettingsError, match="make certificate"):
+        from_environment({"BINSIGHT_HOST": "192.168.1.5"})
+    for host in ("127.0.0.1", "localhost", "::1"):
+        assert from_environment({"BINSIGHT_HOST": host}).plain_host == host
+    assert from_environment({"BINSIGHT_HOST": "::1"}).public_url == "http://[::1]:8000"
+
+
+def test_with_a_certificate_tls_is_spoken_beyond_and_plain_http_here() -> None:
+    settings = from_environment({"BINSIGHT_HOST": "192.168.1.5", "BINSIGHT_CERTIFICATE": "made"})
+    assert (settings.plain_host, settings.host, settings.tls_port) == ("127.0.0.1", "192.168.1.5", 8443)
+    assert (settings.certificate, settings.public_url) == (Path("made"), "https://192.168.1.5:8443")
+
+
+def test_a_service_that_listens_everywhere_says_where_it_is_called() -> None:
+    everywhere = {"BINSIGHT_HOST": "0.0.0.0", "BINSIGHT_CERTIFICATE": "made"}
+    with pytest.raises(SettingsError, match="BINSIGHT_PUBLIC_URL"):
+        from_environment(everywhere)
+    assert from_environment({**everywhere, "BINSIGHT_PUBLIC_URL": "https://binsight.local:8443"}).host == "0.0.0.0"
