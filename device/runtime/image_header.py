@@ -61,6 +61,7 @@ class ImageHeader:
     """width, height: as stored, before the orientation (EXIF, 1-8) is applied.
 
     scalable: it can be decoded at a smaller scale without holding it whole (a sequential JPEG). components: a JPEG's.
+    ordinary: a JPEG of three colours with no markers but those that every decoder reads alike.
     """
 
     format: str
@@ -70,6 +71,7 @@ class ImageHeader:
     orientation: int = 1
     scalable: bool = False
     components: int = 3
+    ordinary: bool = False
 
     @property
     def upright_size(self) -> Tuple[int, int]:
@@ -80,8 +82,8 @@ class ImageHeader:
 def read_header(data: bytes) -> ImageHeader:
     """Raises: InvalidImageError: NotAnImageError, UnsupportedImageError or TruncatedImageError."""
     if data[:2] == b"\xff\xd8":
-        width, height, orientation, scalable, components = read_jpeg(data)
-        return ImageHeader("jpeg", width, height, 1, orientation, scalable, components)
+        width, height, orientation, scalable, components, ordinary = read_jpeg(data)
+        return ImageHeader("jpeg", width, height, 1, orientation, scalable, components, ordinary)
     if data[:8] == b"\x89PNG\r\n\x1a\n":
         return ImageHeader("png", *read_png(data))
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":

@@ -14,14 +14,20 @@ _PROGRESSIVE = 0xC2
 _ALONE = frozenset((0x01, *range(0xD0, 0xD8)))
 _APP14, _COM = 0xEE, 0xFE
 _METADATA = frozenset((*range(_APP1, _APP14), 0xEF, _COM))
+# Read, or skipped by their length, by libjpeg just as here: with these alone nobody can show it another size.
+_ORDINARY = frozenset((*_SEQUENTIAL, _PROGRESSIVE, 0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), _COM, _SOS))
 _MAX_SEGMENTS = 1000
 
 
-def read_jpeg(data: bytes) -> Tuple[int, int, int, bool, int]:
-    """Width, height, orientation (1-8), whether it is one sequential scan, components. Raises: InvalidImageError."""
+def read_jpeg(data: bytes) -> Tuple[int, int, int, bool, int, bool]:
+    """Width, height, orientation (1-8), whether it is one sequential scan, components, whether it is ordinary: three
+    colours and no markers but those that every decoder reads alike. Raises: InvalidImageError.
+    """
     orientation = 1
     frame = None
+    is_ordinary = True
     for marker, start, end in _segments(data):
+        is_ordinary = is_ordinary and marker in _ORDINARY
         if marker == _APP1 and orientation == 1 and data.startswith(b"Exif\0", start):
             orientation = exif.orientation(data[start:end])
         elif marker in _FRAMES and frame is None:
@@ -32,7 +38,8 @@ def read_jpeg(data: bytes) -> Tuple[int, int, int, bool, int]:
         raise NotAnImageError("the JPEG has no frame before its data; send the photo again")
     marker, (width, height, components) = frame
     whole_scan = data[start : start + 1] == bytes([components])
-    return width, height, orientation, marker in _SEQUENTIAL and whole_scan, components
+    is_scalable = marker in _SEQUENTIAL and whole_scan
+    return width, height, orientation, is_scalable, components, is_ordinary and components == 3
 
 
 def without_metadata(data: bytes) -> bytes:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import threading
 from contextlib import nullcontext
 from typing import Any, List, Tuple
@@ -13,7 +14,7 @@ from device.runtime.image_header import ImageTooLargeError, TruncatedImageError
 from device.runtime.manifest import InputSpec
 from tests.corpus import corpus
 from tests.corpus.case import encoded, photo
-from tests.corpus.jpegs import header_only
+from tests.corpus.jpegs import header_only, segment
 
 BODIES = {case.name: case.body for case in corpus()}
 SPEC = InputSpec("data", 32, 32, "RGB", "NCHW", "squash")
@@ -111,6 +112,24 @@ def test_a_turned_jpeg_keeps_what_the_model_needs_on_the_side_where_it_needs_it(
 
 def test_a_small_jpeg_is_decoded_whole() -> None:
     assert open_image(BODIES["jpeg"], InputSpec("data", 224, 224, "RGB", "NCHW", "squash")).size == (160, 120)
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_has_the_pixels_that_pillow_gives_it_at_every_scale(subsampling: int, progressive: bool) -> None:
+    body = encoded(photo(1003, 605), "JPEG", quality=85, subsampling=subsampling, progressive=progressive)
+    for side in (32, 60, 150, 300):
+        pillows = Image.open(io.BytesIO(body))
+        pillows.draft(None, (round(1.5 * side), round(1.5 * side)))
+        opened = open_image(body, InputSpec("data", side, side, "RGB", "NCHW", "squash"))
+        assert (opened.size, opened.tobytes()) == (pillows.size, pillows.convert("RGB").tobytes())
+
+
+def test_a_frame_that_is_hidden_from_our_reading_of_the_header_is_refused() -> None:
+    body = BODIES["jpeg"]
+    hidden = body[:2] + segment(0x00, header_only(640, 480)[2:]) + body[2:]
+    with pytest.raises(TruncatedImageError, match="damaged"):
+        open_image(hidden)
 
 
 def test_a_bomb_is_refused_before_its_pixels_are_looked_at() -> None:

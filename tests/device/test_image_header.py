@@ -13,6 +13,7 @@ from device.runtime.image_header import (
     read_header,
 )
 from tests.corpus import Case, corpus
+from tests.corpus.jpegs import header_only, segment
 
 BODIES = {case.name: case.body for case in corpus()}
 
@@ -64,6 +65,19 @@ def test_a_jpeg_whose_colours_come_in_scans_of_their_own_is_not_scalable() -> No
     start = body.index(b"\xff\xda")
     alone = body[:start] + b"\xff\xda\0\x08\x01\x01\0\0\x3f\0" + body[start + 14 :]
     assert not read_header(alone).scalable
+
+
+def test_only_a_jpeg_of_three_colours_with_usual_markers_is_ordinary() -> None:
+    names = ("jpeg", "jpeg progressive", "jpeg orientation 6", "jpeg greyscale", "jpeg CMYK", "png", "webp")
+    assert [name for name in names if read_header(BODIES[name]).ordinary] == list(names[:3])
+
+
+@pytest.mark.parametrize("marker", [0x00, 0x02, 0xDC, 0xF0])
+def test_a_segment_that_decoders_may_read_differently_is_not_ordinary(marker: int) -> None:
+    """libjpeg takes FF00 for nothing, and would find a frame of another size inside of what is skipped here."""
+    body = BODIES["jpeg"]
+    header = read_header(body[:2] + segment(marker, header_only(4000, 3000)[2:]) + body[2:])
+    assert (header.width, header.height, header.ordinary) == (160, 120, False)
 
 
 def test_compressed_bytes_that_spell_exif_by_chance_are_not_believed() -> None:
