@@ -6,7 +6,7 @@ import time
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
 from PIL import Image
@@ -75,16 +75,16 @@ class Stages:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A photo as the engine takes it, and what was measured of it on the way."""
+    """A photo as the engine takes it, and what is measured of it on the way; `scene` waits until it is."""
 
     tensor: FloatArray
-    scene: SceneMeasurement
+    scene: Callable[[], SceneMeasurement]
     photo_size: Size
     stages: Stages
 
 
 class Predictor:
-    """Safe to use from several threads. beside: where a photo's scene is measured while the photo is fitted."""
+    """Safe to use from several threads. beside: where a photo's scene is measured while it is fitted and answered."""
 
     def __init__(
         self,
@@ -135,10 +135,11 @@ class Predictor:
 
     def answer(self, prepared: Prepared) -> Answer:
         """prepared: by this predictor or one of the same input. Raises: EngineError, ModelOutputError."""
-        stages, scene = prepared.stages, prepared.scene
+        stages = prepared.stages
         stages.begin()
         outputs = self.engine.run(prepared.tensor)
         stages.end("inference")
+        scene = prepared.scene()
         features = self._features(outputs)
         distance = self._distance(features)
         probabilities, boxes = self._read(outputs)
@@ -162,11 +163,16 @@ class Predictor:
         self.engine.close()
 
     def _prepared(self, image: Image.Image, photo_size: Size, stages: Stages) -> Prepared:
-        measuring = self._beside.submit(measure_scene, image) if self._beside else None
+        scene = self._measured(image)
         tensor = to_tensor(fit_image(image, self.manifest.input), self.manifest.input)
-        scene = measuring.result() if measuring else measure_scene(image)
         stages.end("preprocess")
         return Prepared(tensor, scene, photo_size, stages)
+
+    def _measured(self, image: Image.Image) -> Callable[[], SceneMeasurement]:
+        if self._beside is not None:
+            return self._beside.submit(measure_scene, image).result
+        scene = measure_scene(image)
+        return lambda: scene
 
     def _features(self, outputs: Mapping[str, FloatArray]) -> Optional[FloatArray]:
         name = self.manifest.outputs.features

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -199,6 +199,33 @@ def test_a_scene_measured_beside_the_fitting_is_the_same(tmp_path: Path) -> None
         beside = Predictor.load(folder, threads=1, beside=pool).predict(photo)
     assert (beside.scene, beside.result) == (alone.scene, alone.result)
     assert pool._threads, "nothing was measured beside"
+
+
+class AfterTheEngine(Executor):
+    """Has nothing done before the engine has run."""
+
+    def __init__(self) -> None:
+        self.waiting: List[Any] = []
+
+    def submit(self, work: Any, *arguments: Any) -> Any:  # type: ignore[override]
+        future: Future[Any] = Future()
+        self.waiting.append(lambda: future.set_result(work(*arguments)))
+        future.result = lambda timeout=None: Future.result(future, 0)  # type: ignore[method-assign]
+        return future
+
+
+def test_the_engine_does_not_wait_for_the_scene(tmp_path: Path, monkeypatch: Any) -> None:
+    beside = AfterTheEngine()
+    predictor = Predictor.load(model_folder(tmp_path / "model", "classify"), threads=1, beside=beside)
+    run = predictor.engine.run
+
+    def run_then_measure(tensor: Any) -> Any:
+        outputs = run(tensor)
+        beside.waiting.pop()()
+        return outputs
+
+    monkeypatch.setattr(predictor.engine, "run", run_then_measure)
+    assert predictor.predict(jpeg(plain(RED, (320, 200)), quality=90)).scene.aspect == 1.6
 
 
 class StrangeEngine(Engine):
