@@ -3,12 +3,14 @@ from __future__ import annotations
 import importlib
 import threading
 from pathlib import Path
-from typing import Any, List
+from types import SimpleNamespace
+from typing import Any, Dict, List
 
 import numpy as np
 import pytest
 
 from device.runtime.engines import EngineError, EngineUnavailableError, engine, load_engine
+from device.runtime.engines.onnxruntime_engine import session_options
 from device.runtime.manifest import read_manifest
 from tests.device.models import model_folder
 
@@ -44,6 +46,30 @@ def test_an_engine_answers_the_outputs_that_the_manifest_names(tmp_path: Path, n
     assert answer["features"].reshape(-1) == pytest.approx([1, 0, 0], abs=1e-5)
     assert answer["prob"].reshape(-1) == pytest.approx([0.99933, 0.000335, 0.000335], abs=1e-4)
     assert answer["prob"].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("version", "entries"),
+    [
+        ("1.14.1", {"session.intra_op.allow_spinning": "0"}),
+        ("1.25.0", {"session.intra_op.allow_spinning": "0"}),
+        ("1.26.0", {"session.intra_op.spin_duration_us": "100"}),
+        ("1.31.1", {"session.intra_op.spin_duration_us": "100"}),
+        ("2.0.0rc1", {"session.intra_op.spin_duration_us": "100"}),
+    ],
+)
+def test_onnxruntimes_threads_spin_briefly_or_where_that_cannot_be_said_not_at_all(version: str, entries: Any) -> None:
+    """An option that a release does not know, it leaves out in silence; its threads would spin for milliseconds."""
+    library = SimpleNamespace(__version__=version, SessionOptions=RecordedOptions)
+    assert session_options(library, None).entries == entries
+
+
+class RecordedOptions:
+    def __init__(self) -> None:
+        self.entries: Dict[str, str] = {}
+
+    def add_session_config_entry(self, name: str, value: str) -> None:
+        self.entries[name] = value
 
 
 @pytest.mark.parametrize("name", ENGINES)
