@@ -55,7 +55,17 @@ def why_shut(plan: FleetPlan, opened: OpenWave, counts: Counts, wave: int) -> st
     seen, verified = counts.of("seen", wave), counts.of("verified", wave)
     if plan.devices:
         return f"Wave {wave}: {verified} of {len(plan.devices)} named devices are verified."
-    return (
+    why = (
         f"Wave {wave}: {verified} of {seen} devices seen are verified and {counts.undecided(wave)} are undecided; its "
         f"gate asks for {plan.gate.share:.0%} of those seen, and for {opened.minimum}."
+    )
+    return why + _what_helps(opened, counts, wave)
+
+
+def _what_helps(opened: OpenWave, counts: Counts, wave: int) -> str:
+    """Everybody who was seen is decided: of these, the gate does not open any more."""
+    if counts.undecided(wave) > 0 or counts.of("seen", wave) < max(1, opened.minimum):
+        return ""
+    return (
+        " Only cameras that were not seen yet can open it; POST .../abort takes it back, a newer promotion replaces it."
     )

@@ -153,6 +153,15 @@ def test_an_arc_in_which_too_few_were_seen_is_lengthened_at_its_end() -> None:
     assert isinstance(decide(wave(length=RING), Facts(9000, counts=seen(seen=2, verified=2))), Wait)
 
 
+def test_a_gate_that_those_who_were_seen_cannot_open_any_more_says_what_helps() -> None:
+    stuck = decide(wave(), Facts(1, counts=seen(seen=10, verified=8, timed_out=2)))
+    waiting = decide(wave(), Facts(1, counts=seen(seen=10, verified=8, timed_out=1)))
+    assert isinstance(stuck, Wait)
+    assert isinstance(waiting, Wait)
+    assert "abort" in stuck.why
+    assert "abort" not in waiting.why
+
+
 def test_the_last_wave_ends_it() -> None:
     last = wave(2, met_at_s=0.0)
     assert decide(last, Facts(30, counts=seen(2, seen=50, verified=50))) == Move(State.SUCCEEDED)
