@@ -19,7 +19,7 @@ RELIEF_S = 0.1
 
 
 class GrowingPool:
-    """What cheroot asks of a pool. At its bound those who have been read from for longest give their places up."""
+    """What cheroot asks of a pool. At its bound those who have been waited for for longest give their places up."""
 
     def __init__(self, server: Any, least: int, most: int) -> None:
         self.min = least
@@ -106,16 +106,16 @@ class GrowingPool:
             self._relief = None
             if not self._waiting or self._is_ending:
                 return
-            slow = sorted(self._slow_readers(), key=lambda reader: reader.waited_s, reverse=True)
-            for reader in slow[: len(self._waiting)]:
-                reader.give_up()
+            slow = sorted(self._slow(), key=lambda timed: timed.waited_s, reverse=True)
+            for timed in slow[: len(self._waiting)]:
+                timed.give_up()
             self._relieve_soon()
 
-    def _slow_readers(self) -> list[TimedSocket]:
+    def _slow(self) -> list[TimedSocket]:
         least_s = self._server.patience.least_s
         connections = [connection for connection in (thread.conn for thread in self._threads) if connection is not None]
-        readers = [connection.rfile.timed for connection in connections]
-        return [each for each in readers if each.is_waiting and not each.is_given_up and each.waited_s > least_s]
+        ways = [file.timed for connection in connections for file in (connection.rfile, connection.wfile)]
+        return [each for each in ways if each.is_waiting and not each.is_given_up and each.waited_s > least_s]
 
     def _alive(self) -> list[Any]:
         return [thread for thread in self._threads if thread.is_alive()]

@@ -79,6 +79,7 @@ class Request(HTTPRequest):
         if not self._is_read:
             self.close_connection = True
         self.conn.socket.settimeout(self.server.timeout)
+        self.conn.wfile.timed.allow(self.server.timeout)
         super().send_headers()
 
     def simple_response(self, status: Any, msg: str = "") -> None:

@@ -1,4 +1,4 @@
-"""What clients send is waited for, and not without an end: a request has a time in which it must be whole."""
+"""Clients are waited for, and not without an end: a request has a time in which it must be whole."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import io
 import socket
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from cheroot.makefile import MakeFile, StreamReader
+from cheroot.makefile import StreamReader, StreamWriter
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,23 @@ class TimedReader(StreamReader):
     """A connection's incoming bytes. Every read raises TimeoutError when the time of the request is over."""
 
     def __init__(self, sock: socket.socket, buffer_bytes: int) -> None:
-        self.timed = TimedSocket(sock)
+        self.timed = TimedSocket(sock, "rb")
         super(StreamReader, self).__init__(self.timed, buffer_bytes)
         self.bytes_read = 0
 
 
+class TimedWriter(StreamWriter):
+    """A connection's outgoing bytes; each piece of them has the socket's own time."""
+
+    def __init__(self, sock: socket.socket, buffer_bytes: int) -> None:
+        self.timed = TimedSocket(sock, "wb")
+        super(StreamWriter, self).__init__(self.timed, buffer_bytes)
+        self.bytes_written = 0
+
+
 class TimedSocket(socket.SocketIO):
-    def __init__(self, sock: socket.socket) -> None:
-        super().__init__(sock, "rb")
+    def __init__(self, sock: socket.socket, mode: Literal["rb", "wb"]) -> None:
+        super().__init__(sock, mode)
         self._connection = sock
         self.is_given_up = False
         self.allow(Patience.head_s)
@@ -67,13 +76,20 @@ class TimedSocket(socket.SocketIO):
         self._came += count or 0
         return count
 
+    def write(self, data: Any) -> int | None:
+        self.is_waiting = True
+        try:
+            return super().write(data)
+        finally:
+            self.is_waiting = False
+
     def give_up(self) -> None:
-        """From another thread: the one that reads is told that the time is over."""
+        """From another thread: the one that waits is told that the time is over."""
         self.is_given_up = True
         with contextlib.suppress(OSError):
-            self._connection.shutdown(socket.SHUT_RD)
+            self._connection.shutdown(socket.SHUT_RD if self.readable() else socket.SHUT_RDWR)
 
 
 def timed_file(sock: socket.socket, mode: str = "rb", buffer_bytes: int = io.DEFAULT_BUFFER_SIZE) -> Any:
     """A connection's file to read from or to write to, as cheroot asks for them."""
-    return TimedReader(sock, buffer_bytes) if "r" in mode else MakeFile(sock, mode, buffer_bytes)
+    return TimedReader(sock, buffer_bytes) if "r" in mode else TimedWriter(sock, buffer_bytes)
