@@ -409,9 +409,10 @@ class TestBuiltInContainers:
             ["0.1", "0.8", "0.1"],
             b"[0.1, NaN, 0.9]",
             b"[0.1, 1e999, 0.9]",
+            [10**400, 0, 0],
             [0.1, -0.1, 1.0],
         ],
-        ids=str,
+        ids=lambda value: str(value)[:40],
     )
     def test_a_list_that_is_no_distribution_is_refused(
         self, server: SageMakerServer, runtime: SageMakerRuntime, tmp_path: Path, document: Any
@@ -432,8 +433,12 @@ class TestBuiltInContainers:
             [[2, 0.9, 0, 0, 1, 1]],
             [[0, 1.5, 0, 0, 1, 1]],
             [[-2, 0.9, 0, 0, 1, 1]],
+            [[0, 10**400, 0, 0, 1, 1]],
+            [[0, 0.9, -(10**400), 0, 1, 1]],
+            [[0, 0.9, 0.5, 0, 0.4, 1]],
+            [[0, 0.9, 0, 0.5, 1, 0.4]],
         ],
-        ids=str,
+        ids=lambda value: str(value)[:40],
     )
     def test_boxes_that_are_none_are_refused(
         self, server: SageMakerServer, runtime: SageMakerRuntime, tmp_path: Path, rows: Any

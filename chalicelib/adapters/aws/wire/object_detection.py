@@ -54,6 +54,8 @@ def _box(endpoint: str, row: Any, base: int) -> RawBox:
     if not isinstance(row, list) or len(row) != 6 or not all(is_number(value) for value in row):
         raise failed(endpoint, "a box is not six numbers")
     index, score, xmin, ymin, xmax, ymax = row
+    if xmax < xmin or ymax < ymin:
+        raise failed(endpoint, "a box ends before it begins")
     if index != int(index):
         raise failed(endpoint, f"{index} is no class")
     return RawBox(int(index) - base, float(score), Box(xmin, ymin, xmax, ymax))

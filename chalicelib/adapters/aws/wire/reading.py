@@ -33,9 +33,9 @@ class ParsedManifests:
 
 
 def read_json(endpoint: str, reply: bytes) -> Any:
-    """Raises: EndpointFailedError for what is no JSON, which NaN and infinity are not."""
+    """Raises: EndpointFailedError for what is no JSON, which NaN and infinity are not, and for what no float can be."""
     try:
-        return json.loads(reply, parse_constant=_refuse, parse_float=_finite)
+        return json.loads(reply, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
     except (ValueError, RecursionError) as error:
         raise failed(endpoint, f"its answer is not JSON ({error})") from error
 
@@ -53,6 +53,11 @@ def _parse(served: ServedModel) -> Manifest:
 
 def _refuse(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _whole(text: str) -> int:
+    _finite(text)
+    return int(text)
 
 
 def _finite(text: str) -> float:
