@@ -1,8 +1,8 @@
 """The least that can be done: decode, resize, run, in one process and nothing around it.
 
-`python -m benchmarks.bare_loop <model folder> <photo> ...` reads lines "<threads> <seconds>" and answers each with how
-many photos it did and the seconds of processor time that they took. The network's input is 0-255 in RGB, as the
-manifest of every model of ours says.
+`python -m benchmarks.bare_loop <model folder> <photo> ...` reads lines "<setting> <threads> <seconds>" and answers each
+with how many photos it did, and the seconds and the seconds of processor time that they took. The network's input is
+0-255 in RGB, as the manifest of every model of ours says.
 """
 
 from __future__ import annotations
@@ -20,23 +20,33 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
+# The engine's threads (0: as many as cores) and further options: as onnxruntime comes; asleep between layers; only the
+# caller's, which suits a program that has several itself; spinning as briefly as those of the service.
+SETTINGS: dict[str, tuple[int, dict[str, str]]] = {
+    "default": (0, {}),
+    "no-spinning": (0, {"session.intra_op.allow_spinning": "0"}),
+    "one-thread": (1, {}),
+    "as-service": (0, {"session.intra_op.spin_duration_us": "100"}),
+}
+
 
 def main(folder: Path, photos: list[bytes]) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
-    session = session_of(folder)
+    sessions = {name: session_of(folder, *setting) for name, setting in SETTINGS.items()}
     print("ready", flush=True)
     for line in sys.stdin:
-        threads, seconds = int(line.split()[0]), float(line.split()[1])
-        worked_s = time.process_time()
-        count = done(session, manifest, photos, threads, seconds)
-        print(count, time.process_time() - worked_s, flush=True)
+        name, threads, seconds = line.split()
+        started_s, worked_s = time.perf_counter(), time.process_time()
+        count = done(sessions[name], manifest, photos, int(threads), float(seconds))
+        print(count, time.perf_counter() - started_s, time.process_time() - worked_s, flush=True)
 
 
-def session_of(folder: Path) -> Any:
-    """With the options that the service has found best: on busy cores, onnxruntime's own are slower."""
+def session_of(folder: Path, engine_threads: int, entries: dict[str, str]) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.intra_op_num_threads = engine_threads
+    for name, value in entries.items():
+        options.add_session_config_entry(name, value)
     return onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
 
 
