@@ -61,6 +61,7 @@ def capture(options: argparse.Namespace) -> int:
 def enrol_camera(options: argparse.Namespace) -> int:
     """The code comes from the environment or the standard input, so that it stands in no list of processes."""
     code = os.environ.get("BINSIGHT_CODE") or sys.stdin.readline().strip()
+    _check_place(options.config.parent)
     device, key = enrol(options.service, code, options.engine, options.site, options.ca_file)
     before = os.umask(0o077)
     try:
@@ -71,9 +72,16 @@ def enrol_camera(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check_place(folder: Path) -> None:
+    """Before a code is used up for a key that could be kept nowhere. Raises: OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / ".enrol"
+    probe.write_bytes(b"")
+    probe.unlink()
+
+
 def _write_settings(options: argparse.Namespace, device: str, key: str) -> None:
     folder = options.config.parent
-    folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "device.key", key.encode())
     # A camera that is enrolled anew keeps its settings.
     document = read_json(options.config) or example(options.service, device, options.engine)

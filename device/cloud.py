@@ -114,7 +114,8 @@ def refusal_of(answer: Answer) -> CloudError:
     problem = document_of(answer)
     kind, detail = str(problem.get("type", "")), str(problem.get("detail", ""))
     if answer.status == 401:
-        return RevokedKeyError(detail)
+        # The service's own words tell an admin what to do, not a camera.
+        return RevokedKeyError("the service does not know this key, or has revoked it; enrol the camera again")
     name = kind[len(PROBLEM_PREFIX) :] if kind.startswith(PROBLEM_PREFIX) else kind
     return RefusedError(answer.status, name, detail)
 

@@ -125,7 +125,7 @@ def _service_and_clock(config: AgentConfig) -> List[Finding]:
     try:
         cloud.target("doctor-" + "0" * 16, None, None)
     except RevokedKeyError as error:
-        return [Finding("service", False, "the key is not valid: %s" % error), _clock(cloud.clock_offset_s)]
+        return [Finding("service", False, str(error)), _clock(cloud.clock_offset_s)]
     except CloudError as error:
         return [Finding("service", False, str(error)), _clock(cloud.clock_offset_s)]
     return [Finding("service", True, "answers, and the key is valid"), _clock(cloud.clock_offset_s)]

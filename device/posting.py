@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Optional
 
 from device.back_off import BackOff
 from device.cloud import Cloud
-from device.cloud_errors import CloudError, RefusedError
+from device.cloud_errors import BusyError, CloudError, RefusedError
 from device.frame_spool import FrameSpool, SpooledFrame
 from device.outbox import Batch, Outbox
 from device.trouble import Trouble
@@ -125,7 +125,12 @@ class Poster:
             if result.get("status") == "refused":
                 log.error("event %s is refused: %s", result.get("sequence"), result.get("reason"))
         gaps = [(int(first), int(last)) for first, last in reply.get("gaps", [])]
-        self._outbox.acknowledge(batch.boot, int(reply["acknowledged"]), gaps)
+        acknowledged = int(reply["acknowledged"])
+        self._outbox.acknowledge(batch.boot, acknowledged, gaps)
+        sent = [int(event["sequence"]) for event in batch.events] + [last for _, last in batch.dropped]
+        if not gaps and acknowledged < min(sent):
+            # Without a pause the same would be sent again, as fast as the network lets it.
+            raise BusyError("the service has taken nothing of what was sent", None)
 
     def _make_smaller(self, batch: Batch, error: RefusedError) -> None:
         """One event that does not fit must not hold up the rest for ever."""

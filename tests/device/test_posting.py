@@ -13,7 +13,7 @@ from device.outbox import Outbox
 from device.posting import IDLE_S, MAX_EVENTS, Poster
 from tests.device.agents import KEY
 from tests.device.http_stand_in import Asked, Told, problem
-from tests.device.service_stand_in import Service
+from tests.device.service_stand_in import Service, told
 from tests.device.test_long_outage import WithoutNetwork
 
 BOOT = "boot-0000000000000001"
@@ -154,3 +154,16 @@ def test_a_place_that_takes_no_frames_is_asked_ever_more_seldom(tmp_path: Path) 
         camera.poster._step()
         now_s[0] += IDLE_S
     assert 6 < len(asked) < 25
+
+
+def test_a_service_that_takes_nothing_is_not_asked_without_a_pause(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    reply = {"acknowledged": 0, "gaps": [], "results": []}
+    camera.service.objection = lambda asked: told(reply)
+    camera.sees("one", "two")
+    pauses = [camera.poster._step() for _ in range(6)]
+    assert min(pauses) >= 1.0
+    assert pauses[-1] > 10.0
+    camera.service.objection = lambda asked: None
+    camera.posts()
+    assert camera.heard == ["one", "two"]

@@ -224,7 +224,7 @@ def test_the_doctor_names_a_wrong_key_and_a_wrong_clock(
     service.down = Told(401, refusal.body, {**refusal.headers, "Date": "Thu, 01 Jan 2015 00:00:00 GMT"})
     assert main(["doctor", str(agent_json(tmp_path, service))]) == 1
     output = capsys.readouterr().out
-    assert "BAD  service    the key is not valid: no such key" in output
+    assert "BAD  service    the service does not know this key, or has revoked it; enrol the camera again" in output
     assert "BAD  clock" in output
 
 
@@ -242,6 +242,17 @@ def test_a_key_that_is_enrolled_can_be_read_by_its_owner_only(
         os.umask(before)
     for name in ("device.key", "agent.json"):
         assert (tmp_path / "new" / name).stat().st_mode & 0o077 == 0
+
+
+def test_no_code_is_used_up_for_a_key_that_could_be_kept_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "settings").write_text("a file in the folder's place")
+    monkeypatch.setenv("BINSIGHT_CODE", "bse_1_secret")
+    with StandIn(lambda asked: Told(500)) as stand_in:
+        assert main(["enrol", str(tmp_path / "settings" / "agent.json"), "--service", stand_in.url]) == 1
+    assert stand_in.asked == []
+    assert capsys.readouterr().err.startswith("device: ")
 
 
 def test_a_camera_that_is_enrolled_anew_has_its_new_name_and_its_old_settings(
