@@ -27,9 +27,13 @@ class FrameSpool:
         self._lock = threading.Lock()
         self.dropped = 0
         folder.mkdir(parents=True, exist_ok=True)
-        self._paths: List[Path] = sorted(folder.glob("*.jpg"))
+        self._paths: List[Path] = sorted(path for path in folder.glob("*.jpg") if path.stem.isdigit())
         self._sizes = {path: path.stat().st_size for path in self._paths}
         self._ordinal = int(self._paths[-1].stem) if self._paths else 0
+        # Of frames that a kill left without their other half.
+        for path in folder.glob("*.json"):
+            if path.stem.isdigit() and path.with_suffix(".jpg") not in self._sizes:
+                _remove(path.with_suffix(".jpg"))
 
     def __len__(self) -> int:
         return len(self._paths)

@@ -127,3 +127,17 @@ def test_a_spool_keeps_the_newest_within_its_bound(tmp_path: Path) -> None:
     assert (len(spool), spool.dropped) == (2, 3)
     assert frame is not None
     assert frame.document == {"at": 3}
+
+
+def test_what_a_kill_or_somebody_else_left_beside_the_frames_does_no_harm(tmp_path: Path) -> None:
+    folder = tmp_path / "frames"
+    FrameSpool(folder, 2500).put(b"jpeg", {"at": 1})
+    (folder / "000000000002.json").write_text("{")
+    for name in ("holiday.jpg", "holiday.json"):
+        (folder / name).write_bytes(b"not ours")
+    spool = FrameSpool(folder, 2500)
+    assert len(spool) == 1
+    left = ["000000000001.jpg", "000000000001.json", "holiday.jpg", "holiday.json"]
+    assert sorted(path.name for path in folder.iterdir()) == left
+    assert spool.put(b"jpeg", {"at": 2})
+    assert (folder / "000000000002.jpg").exists()
