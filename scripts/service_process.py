@@ -116,8 +116,8 @@ def free_port() -> int:
 def opened(request: urllib.request.Request, timeout_s: float) -> IO[bytes]:
     """What answers. A proxy of the environment would look for this machine's services on its own. Raises: URLError."""
     is_here = urlsplit(request.full_url).hostname in THIS_MACHINE
-    opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if is_here else []))
-    answer: IO[bytes] = opener.open(request, timeout=timeout_s)
+    ask = urllib.request.build_opener(urllib.request.ProxyHandler({})).open if is_here else urllib.request.urlopen
+    answer: IO[bytes] = ask(request, timeout=timeout_s)
     return answer
 
 

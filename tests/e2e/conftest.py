@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tests.functional.conftest import archives, empty, serving
-from tests.integration.conftest import aws, clients, no_account
+from tests.integration.conftest import aws, clients
 
-__all__ = ["archives", "aws", "clients", "empty", "no_account", "serving"]
+__all__ = ["archives", "aws", "clients", "empty", "serving"]
