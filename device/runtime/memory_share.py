@@ -9,7 +9,9 @@ from typing import Iterator, Optional
 
 
 class MemoryShare:
-    """Whoever is alone gets all that it asks for; who waits is not overtaken, however little the others ask for."""
+    """Whoever is alone gets all that it asks for; who waits is not overtaken, however little the others ask for, but by
+    those who need nothing.
+    """
 
     def __init__(self, total_bytes: int) -> None:
         self._total = total_bytes
@@ -20,7 +22,8 @@ class MemoryShare:
     @contextmanager
     def of(self, size_bytes: int, wait_s: Optional[float] = None) -> Iterator[None]:
         """size_bytes, until the end of the block. Raises: TimeoutError after wait_s; None: never."""
-        self._wait_and_take(size_bytes, wait_s)
+        if size_bytes:
+            self._wait_and_take(size_bytes, wait_s)
         try:
             yield
         finally:

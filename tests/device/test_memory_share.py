@@ -38,7 +38,7 @@ def test_what_failed_gives_its_share_back() -> None:
         pass
 
 
-def test_a_large_one_is_not_overtaken_by_small_ones_that_would_fit() -> None:
+def test_a_large_one_is_overtaken_by_those_who_need_nothing_and_by_no_small_ones() -> None:
     share = MemoryShare(10)
     entered: List[str] = []
 
@@ -46,7 +46,7 @@ def test_a_large_one_is_not_overtaken_by_small_ones_that_would_fit() -> None:
         with share.of(size):
             entered.append(name)
 
-    share.take_at_once(5)
+    assert share.take_at_once(5)
     large = threading.Thread(target=enter, args=("large", 9))
     large.start()
     while share._door.acquire(blocking=False):
@@ -55,6 +55,8 @@ def test_a_large_one_is_not_overtaken_by_small_ones_that_would_fit() -> None:
     small.start()
     small.join(0.05)
     assert entered == []
+    enter("nothing", 0)
+    assert entered.pop() == "nothing"
     share.give_back(5)
     large.join()
     small.join()

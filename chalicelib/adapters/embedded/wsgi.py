@@ -35,7 +35,9 @@ NO_URL_PARTS = re.compile(r"[\t\r\n?#;]")
 
 
 class LambdaWsgi:
-    """Bodies wait in `folder` until they are whole; then so many are worked on as `memory` allows."""
+    """Bodies wait in `folder` until they are whole; then so many are worked on as `memory` allows. What has no body,
+    `/health` above all, waits for nobody.
+    """
 
     def __init__(self, handler: Handler, routes: list[str], max_body_bytes: int, memory: Memory, folder: Path) -> None:
         self._handler = handler
@@ -63,8 +65,9 @@ class LambdaWsgi:
                     body = spool.read()
                 except ServerBusyError as error:
                     unread = {"bodyUnread": error}
-            with self._handling:
-                return self._handler(self._event(environ, body, unread), None)
+            if spool.size:
+                held.enter_context(self._handling)
+            return self._handler(self._event(environ, body, unread), None)
 
     def _event(self, environ: Environ, body: bytes, unread: dict[str, Any]) -> dict[str, Any]:
         path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
