@@ -58,6 +58,8 @@ _MAX_KEPT_PIXELS = 1000000
 # What pictures take while they are decoded, all that are at it at the same time. A larger one is decoded alone.
 _DECODING = MemoryShare(64000000)
 _MAX_PEAK_BYTES = 160000000
+# An ordinary photo, as a model of 224 pixels needs it, waits for no large ones.
+_ORDINARY_BYTES = 6000000
 _PEAK_BYTES = {"jpeg": 8, "png": 8, "webp": 12}
 _LEVELS_OF_16_BITS = [level >> 8 for level in range(65536)]
 
@@ -86,7 +88,7 @@ def decode_image(
             % (header.width, header.height, header.width * header.height / 1e6)
         )
     try:
-        with _DECODING.of(peak_bytes):
+        with _DECODING.of(peak_bytes if peak_bytes > _ORDINARY_BYTES else 0):
             return _decode(data, header, needed)
     except _DECODER_ERRORS as error:
         raise TruncatedImageError("the %s ends early or is damaged; send it again" % header.format) from error

@@ -9,6 +9,7 @@ from typing import Any, List, Tuple
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
+from device.runtime import image
 from device.runtime.image import open_image
 from device.runtime.image_header import ImageTooLargeError, TruncatedImageError
 from device.runtime.manifest import InputSpec
@@ -149,6 +150,18 @@ def test_many_threads_decode_large_pictures_and_small_ones() -> None:
     for thread in threads:
         thread.join()
     assert sorted(sizes) == sorted([(3300, 3000)] * 3 + [open_image(BODIES[name]).size for name in ("png", "jpeg")])
+
+
+def test_an_ordinary_photo_does_not_wait_for_large_ones() -> None:
+    spec = InputSpec("data", 224, 224, "RGB", "NCHW", "squash")
+    large = encoded(Image.new("RGB", (1200, 1000), (9, 99, 9)), "PNG")
+    with image._DECODING.of(10**9):
+        waiting = threading.Thread(target=open_image, args=(large, spec))
+        waiting.start()
+        for body in (encoded(photo(4000, 3000), "JPEG"), encoded(photo(640, 480), "PNG"), BODIES["webp"]):
+            assert open_image(body, spec).size
+        assert waiting.is_alive()
+    waiting.join()
 
 
 @pytest.mark.parametrize(
