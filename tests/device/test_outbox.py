@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, List, Set
+from typing import Any, List
 
 import pytest
 
@@ -216,66 +215,3 @@ def test_every_event_that_was_numbered_survives_a_kill(tmp_path: Path) -> None:
     last = int(rest[-1]) if rest else numbers[-1]
     found = sequences_of(outbox_in(tmp_path, "boot-0000000000000002"), 10**6)
     assert found[:last] == list(range(1, last + 1))
-
-
-def damaged(segment: Path, at: int) -> None:
-    data = bytearray(segment.read_bytes())
-    data[at] ^= 0xFF
-    segment.write_bytes(bytes(data))
-
-
-def delivered(outbox: Outbox, limit: int = 24) -> List[int]:
-    """What reaches a service that acknowledges as far as nothing is missing. Fails when it does not come to an end."""
-    heard: Set[int] = set()
-    for _ in range(100):
-        batch = outbox.batch(limit)
-        if batch is None:
-            return sorted(heard)
-        heard.update(event["sequence"] for event in batch.events)
-        for first, last in batch.dropped:
-            heard.update(range(first, last + 1))
-        acknowledged = next(number for number in range(1, len(heard) + 2) if number not in heard) - 1
-        above = sorted(number for number in heard if number > acknowledged)
-        outbox.acknowledge(BOOT, acknowledged, [(acknowledged + 1, above[0] - 1)] if above else [])
-    raise AssertionError("the same events are sent again and again")
-
-
-@pytest.mark.parametrize("which", [0, 1, -1])
-@pytest.mark.parametrize("limit", [2, 24])
-def test_a_segment_that_is_damaged_while_the_camera_runs_costs_its_rest_and_holds_up_nothing(
-    tmp_path: Path, which: int, limit: int
-) -> None:
-    outbox = outbox_in(tmp_path, segment_bytes=200)
-    for at in range(20):
-        outbox.append({"at": at, "text": "x" * 20})
-    damaged(sorted((tmp_path / "events").glob("*.log"))[which], 80)
-    assert delivered(outbox, limit) == list(range(1, 21))
-    assert 0 < outbox.counts()["dropped_events"] < 5
-    assert (outbox.append({}), outbox.counts()["events"]) == (21, 1)
-    assert sequences_of(outbox) == [21]
-
-
-def test_a_segment_that_somebody_removed_is_counted_as_lost(tmp_path: Path) -> None:
-    outbox = outbox_in(tmp_path, segment_bytes=200)
-    for at in range(20):
-        outbox.append({"at": at, "text": "x" * 20})
-    sorted((tmp_path / "events").glob("*.log"))[1].unlink()
-    assert delivered(outbox) == list(range(1, 21))
-    assert outbox.counts()["dropped_events"] == 4
-
-
-def test_a_file_that_cannot_be_opened_just_now_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    outbox = outbox_in(tmp_path)
-    outbox.append({})
-    opened = Path.open
-
-    def too_many(self: Path, *arguments: Any, **options: Any) -> Any:
-        if self.suffix == ".log":
-            raise OSError(errno.EMFILE, "Too many open files")
-        return opened(self, *arguments, **options)
-
-    monkeypatch.setattr(Path, "open", too_many)
-    with pytest.raises(OSError, match="Too many"):
-        outbox.batch(10)
-    monkeypatch.undo()
-    assert sequences_of(outbox) == [1]
