@@ -218,7 +218,7 @@ def test_no_letter_stays_lit(tmp_path: Path, deeplens: Any, end: str) -> None:
     stop = threading.Event()
     thread = threading.Thread(target=display.run, args=(stop,))
     thread.start()
-    assert display.is_subscribed.wait(10)
+    assert display.is_subscribed.wait(60)
     output = MqttOutput(MqttConfig("127.0.0.1", port), "kitchen-1")
     output(Watched(tmp_path / "model").seen(plain(RED)))
     until(lambda: hats.shown)
@@ -258,7 +258,7 @@ def test_a_broker_that_wants_a_password_gets_it_and_says_so_when_it_is_wrong(
     output = MqttOutput(config, "kitchen-1")
     for thread in threads:
         thread.start()
-    assert displays[1].is_subscribed.wait(10)
+    assert displays[1].is_subscribed.wait(60)
     until(lambda: "the broker cannot be used: it refuses" in caplog.text and "the MQTT broker refuses" in caplog.text)
     time.sleep(0.3)
     stop.set()

@@ -54,6 +54,9 @@ class Wire:
             headers[name.lower()] = value
         return Answer(status, headers, self._stream.read(int(headers.get("content-length", "0"))))
 
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
     def is_closed(self) -> bool:
         return self._stream.read(1) == b""
 

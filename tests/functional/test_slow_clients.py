@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -34,8 +34,9 @@ LONG = Patience(head_s=60.0, body_s=60.0, least_s=0.0)
 
 @contextmanager
 def patient(home: Path, archives: Archives, patience: Patience) -> Iterator[Service]:
-    with running(settings_of(home), patience=patience) as service:
+    with running(settings_of(home)) as service:
         promote(service.client, archives["classify"])
+    with running(settings_of(home), patience=patience) as service:
         yield service
 
 
@@ -78,11 +79,13 @@ def trickle(connection: Wire, told: threading.Event) -> None:
 
 def test_a_body_that_goes_on_at_its_pace_has_all_the_time_it_needs(tmp_path: Path, archives: Archives) -> None:
     pieces = [PHOTO[:100], *[PHOTO[100 + 50 * i :][:50] for i in range(8)], PHOTO[500:]]
-    with patient(tmp_path, archives, Patience(body_s=0.3, bytes_per_s=100)) as service, wire(service) as connection:
-        connection.send(request(KEY + length(len(PHOTO))))
-        for piece in pieces:
+    # Each piece buys seconds, all of them together take longer than nothing would have bought.
+    own_pace = Patience(head_s=60.0, body_s=0.3, bytes_per_s=10)
+    with patient(tmp_path, archives, own_pace) as service, wire(service) as connection:
+        connection.send(request(KEY + length(len(PHOTO)), pieces[0]))
+        for piece in pieces[1:]:
+            threading.Event().wait(0.1)
             connection.send(piece)
-            time.sleep(0.1)
         assert connection.answer().json()["label"] == "landfill"
 
 
@@ -95,8 +98,10 @@ def test_many_half_sent_requests_hold_up_nobody(tmp_path: Path, archives: Archiv
         assert service.client.call("POST", "/classify", PHOTO).json()["label"] == "landfill"
 
 
-def test_what_has_no_signature_is_refused_though_it_does_not_come_to_its_end(hasty: Service) -> None:
-    with wire(hasty) as connection:
+def test_what_has_no_signature_is_refused_though_it_does_not_come_to_its_end(
+    tmp_path: Path, archives: Archives
+) -> None:
+    with patient(tmp_path, archives, Patience(head_s=60.0, body_s=0.3)) as service, wire(service) as connection:
         connection.send(HALVES["a file"])
         is_a_problem(connection.answer(), 403)
         assert connection.is_closed()
@@ -108,20 +113,32 @@ def test_the_slowest_give_way_where_there_are_more_than_threads(tmp_path: Path, 
         for connection in slow:
             connection.send(HALVES["a body"])
         assert service.client.call("POST", "/classify", PHOTO).json()["label"] == "landfill"
-        is_a_problem(slow[0].answer(), 408)
+        is_a_problem(first_that_is_told(slow).answer(), 408)
+
+
+def first_that_is_told(connections: Sequence[Wire]) -> Wire:
+    """Whose request began to be read first, a busy machine decides."""
+    told = select.poll()
+    by_number = {each.fileno(): each for each in connections}
+    for number in by_number:
+        told.register(number, select.POLLIN)
+    number, _ = told.poll(60_000)[0]
+    return by_number[number]
 
 
 def test_connections_on_which_nothing_is_said_hold_no_thread_and_the_oldest_are_closed(
-    tmp_path: Path, archives: Archives
+    tmp_path: Path, archives: Archives, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Both ends of every connection are of this process, which may have 1,024 files.
+    monkeypatch.setattr("chalicelib.adapters.embedded.http_server.IDLE_CONNECTIONS", 100)
     with patient(tmp_path, archives, LONG) as service, ExitStack() as open_ones:
         before = threading.active_count()
         silent = [
-            open_ones.enter_context(socket.create_connection(("127.0.0.1", service.settings.port), timeout=10))
-            for _ in range(530)
+            open_ones.enter_context(socket.create_connection(("127.0.0.1", service.settings.port), timeout=60))
+            for _ in range(120)
         ]
         assert service.client.call("POST", "/classify", PHOTO).json()["label"] == "landfill"
-        assert threading.active_count() == before
+        assert threading.active_count() <= before
         assert silent[0].recv(1) == b""
         silent[-1].sendall(request(path="/health", method="GET"))
         assert silent[-1].recv(12) == b"HTTP/1.1 200"
