@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 PROGRAMS = Path(__file__).parents[2] / "training" / "container"
 ARN = "arn:aws:sagemaker:eu-west-1:123456789012:{}/{}"
 TARGET = "SageMaker."
-PROGRAM_TIMEOUT_S = 120
+PROGRAM_TIMEOUT_S = 600
 
 
 class RefusedError(Exception):

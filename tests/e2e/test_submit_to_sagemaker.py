@@ -23,6 +23,8 @@ import boto3
 import pytest
 import requests
 
+from chalicelib.adapters.aws import clients as aws_clients
+from chalicelib.adapters.aws.clients import dynamodb_client
 from chalicelib.bootstrap import make_services
 from chalicelib.config import from_environment
 from device.runtime.artifact import unpack
@@ -30,7 +32,7 @@ from device.runtime.predictor import Predictor
 from tests.e2e.sagemaker_jobs import SageMakerJobsServer
 from tests.functional.detector import TRAINING_PYTHON, needs_training
 from tests.functional.service import ADMIN_KEY, Service, free_port, running
-from tests.integration.conftest import REGION, TABLE, Clients, create_table
+from tests.integration.conftest import REGION, TABLE, Clients, OneAtATime, create_table
 from training import follow, submit
 from training.datasets.rendered import write_rendered_waste
 from training.definition import FOLDER
@@ -81,6 +83,7 @@ def stage(aws: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setenv("BINSIGHT_KEY", ADMIN_KEY)
     monkeypatch.setattr(follow, "POLL_S", 0.05)
     monkeypatch.setattr(urllib.request, "_opener", urllib.request.build_opener(PresignedOnMoto()))
+    monkeypatch.setattr(aws_clients, "dynamodb_client", lambda region: OneAtATime(dynamodb_client(region)))
     create_table(aws.dynamodb)
     python = {"BINSIGHT_TRAINING_PYTHON": str(TRAINING_PYTHON.absolute()), "BINSIGHT_PYTHON": sys.executable}
     sagemaker = SageMakerJobsServer(aws.s3, tmp_path / "sagemaker", python)
