@@ -53,7 +53,6 @@ class EmbeddedServer:
         return int(self._http.bind_addr[1])
 
     def stop(self) -> None:
-        self._http.wait_until_taken()
         self._http.stop()
         self._thread.join(STOP_TIMEOUT_S)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,12 +140,24 @@ def test_requests_that_were_sent_before_are_answered_before_the_service_ends(
             connection.close()
 
 
-def test_requests_that_were_sent_before_the_service_ends_are_answered_though_it_had_not_taken_them(home: Path) -> None:
+@pytest.mark.parametrize("requests", [1, 40])
+def test_requests_that_were_sent_before_the_service_ends_are_answered_though_it_had_not_taken_them(
+    home: Path, monkeypatch: pytest.MonkeyPatch, requests: int
+) -> None:
     settings = settings_of(home)
     services = embedded_services(settings)
     server = EmbeddedServer(settings, services)
     server._http.prepare()
-    waiting = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(40)]
+    accept = server._http._connections._from_server_socket
+
+    def descheduled(listener: socket.socket) -> Any:
+        """As on a busy machine: between a connection that was taken and the next look at it, others go on."""
+        made = accept(listener)
+        time.sleep(0.03)
+        return made
+
+    monkeypatch.setattr(server._http._connections, "_from_server_socket", descheduled)
+    waiting = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(requests)]
     for connection in waiting:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
     server._thread.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import select
 import time
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +25,6 @@ KEPT_CONNECTIONS = 256
 # All that nobody has asked anything on included: a process has 1,024 files where nobody says otherwise.
 IDLE_CONNECTIONS = 512
 TAKEN_TIMEOUT_S = 2.0
-TAKEN_POLL_S = 0.01
 
 
 class HttpServer(Server):
@@ -54,14 +52,33 @@ class HttpServer(Server):
         else:
             self.requests.put(conn)
 
-    def wait_until_taken(self) -> None:
-        """Until all that was sent is read: connections that wait at a socket when it closes are reset, and the last
-        requests with them."""
-        waiting = select.poll()
-        waiting.register(self._connections._selector._selector.fileno(), select.POLLIN)
+    def stop(self) -> None:
+        """What was sent before is read and answered: connections that wait at a socket when it closes are reset, and
+        the last requests with them."""
+        if not self.ready:
+            return
+        # Nobody else looks at the connections from here on.
+        self.ready = False
+        self._connections.stop()
+        self._take_what_waits()
+        # Cheroot's own does nothing for a server that is not ready.
+        self.ready = True
+        super().stop()
+
+    def _take_what_waits(self) -> None:
         end_s = time.monotonic() + TAKEN_TIMEOUT_S
-        while waiting.poll(0) and time.monotonic() < end_s:
-            time.sleep(TAKEN_POLL_S)
+        selector = self._connections._selector
+        while (waiting := list(selector.select(timeout=0))) and time.monotonic() < end_s:
+            for number, found in waiting:
+                if found is self:
+                    self._take(self._connections._from_server_socket(self.socket))
+                else:
+                    selector.unregister(number)
+                    self.process_conn(found)
+
+    def _take(self, conn: Any) -> None:
+        if conn is not None:
+            self.process_conn(conn)
 
     def _close_one_too_many(self) -> None:
         if self._connections._num_connections < IDLE_CONNECTIONS:
