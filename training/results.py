@@ -266,8 +266,9 @@ def _row(run: Run, aim: Aim, measured: Mapping[str, Any]) -> str:
     low, high = interval_of(figures, aim.figure)
     goal = aim.text() + ("" if aim.is_met(value) else ", missed") if aim.least != 0 else "-"
     within = f"{low:.3f} to {high:.3f}" if high >= low else "-"
+    photos = figures["composed_photos" if aim.figure.startswith("composed_") else "photos"]
     return (
-        f"| {run.name} | {aim.title} | {goal} | {value:.3f} | {within} | {figures['photos']} "
+        f"| {run.name} | {aim.title} | {goal} | {value:.3f} | {within} | {photos} "
         f"| {_minutes(measured, 'training_s')} | {_minutes(measured, 'processor_s')} |"
     )
 

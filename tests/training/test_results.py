@@ -25,11 +25,12 @@ def test_missing_data_is_noticed_before_an_hour_of_training(tmp_path: Path, caps
 
 def test_every_result_is_kept_when_it_is_there(tmp_path: Path) -> None:
     keep(tmp_path, "waste", measured(macro_recall=0.95, ece=0.05, intervals_95={"macro_recall": [0.93, 0.97]}))
-    keep(tmp_path, "banknotes", measured(map50=0.9, sum_right=0.81))
+    keep(tmp_path, "banknotes", measured(map50=0.9, composed_sum_right=0.81, composed_photos=82))
     assert set(json.loads((tmp_path / "results.json").read_text())) == {"waste", "banknotes"}
     lines = (tmp_path / "results.md").read_text().splitlines()[2:]
     assert lines[0] == "| waste | macro recall | 0.93 or more | 0.950 | 0.930 to 0.970 | 360 | 1.5 min | 2.5 min |"
     assert lines[1] == "| waste | ECE after calibration | 0.03 or less, missed | 0.050 | - | 360 | 1.5 min | 2.5 min |"
+    assert "| 0.810 | - | 82 | 1.5 min |" in lines[3]
     assert len(lines) == 4
 
 
