@@ -45,7 +45,9 @@ class Job:
     def status(self) -> tuple[str, str]:
         if not self.outcome.done():
             return "InProgress", ""
-        reason = self.outcome.result()
+        # A program that could not be run, or not to its end, is a failed job too: nobody would ever hear of it else.
+        error = self.outcome.exception()
+        reason = repr(error) if error else self.outcome.result()
         return ("Failed", reason) if reason else ("Completed", "")
 
 
